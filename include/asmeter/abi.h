@@ -1,0 +1,211 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+/*
+ * The kernel/user contract: every map, every value, every constant that the
+ * BPF programs and the daemon share. Included by both; includes nothing of
+ * ours.
+ *
+ * MODEL
+ *
+ * Each packet that passes a metered interface is counted twice over, once in
+ * the books of its port (interface and direction) and, when it is IP, once in
+ * the row of its AS pair:
+ *
+ *   port:  seen = attributed + unknown_as + not_ip + truncated + malformed
+ *                 + map_full
+ *   rows:  sum of all rows of the port = attributed + unknown_as
+ *
+ * Both equations hold for packets, ip_bytes and wire_bytes, exactly.
+ *
+ * BANKS
+ *
+ * To read them exactly while packets flow, all counters exist twice, as bank
+ * 0 and bank 1. A program reads asm_state.bank once per packet and writes to
+ * that bank only. The reader flips the bank, waits until no program that may
+ * have read the old number is still running (one RCU grace period, see
+ * user/kernel/grace.h), and then owns a bank that nobody writes: it reads a
+ * consistent cut. The total of any counter is the sum of both banks; counters
+ * only grow; nothing is ever reset.
+ *
+ * WRITERS
+ *
+ * Counters are laid out per bank and per *possible* CPU. XDP and TC programs
+ * run with bottom halves disabled, so one CPU has one writer at a time and
+ * plain (non-atomic) 64-bit adds are exact. Readers rely on aligned 64-bit
+ * loads being single-copy atomic.
+ *
+ * All numbers are in host byte order; AS numbers are plain 32-bit numbers.
+ * AS 0 stands for "no route known" (RFC 7607 reserves it).
+ */
+#ifndef ASMETER_ABI_H
+#define ASMETER_ABI_H
+
+#include <linux/types.h>
+
+/* Increased whenever the layout of a pinned map changes. */
+#define ASM_ABI_VERSION 1u
+
+#define ASM_PIN_DIR "/sys/fs/bpf/asmeter"
+
+#define ASM_BANKS 2u
+
+/* Number of interface slots; one more is the slot of unlisted interfaces. */
+#define ASM_IF_SLOTS    256u
+#define ASM_IF_PROBES   4u
+#define ASM_IF_UNLISTED ASM_IF_SLOTS
+#define ASM_PORT_SLOTS  (ASM_IF_SLOTS + 1u)
+
+#define ASM_IFNAME_LEN 16
+
+/* AS index 0: no route. Indexes are given out once and never reused. */
+#define ASM_AS_NONE  0u
+#define ASM_AS_BITS  20
+#define ASM_AS_SLOTS (1u << 18)
+
+enum asm_dir {
+	ASM_DIR_IN = 0,  /* received by the interface */
+	ASM_DIR_OUT = 1, /* transmitted by the interface */
+	ASM_DIRS
+};
+
+/* What became of a packet; each has a bucket of its own in struct asm_books. */
+enum asm_verdict {
+	ASM_ATTRIBUTED = 0, /* IP, source and destination AS both known */
+	ASM_UNKNOWN_AS,     /* IP, at least one side without a route */
+	ASM_NOT_IP,         /* whole, but neither IPv4 nor IPv6 */
+	ASM_TRUNCATED,      /* ends inside a header that decides */
+	ASM_MALFORMED,      /* a header contradicts itself or the frame */
+	ASM_MAP_FULL,       /* IP, but no row was free for the pair */
+	ASM_VERDICTS
+};
+
+/*
+ * The three measures. ip_bytes is the IPv4 total length, or the IPv6 payload
+ * length + 40; wire_bytes is the Ethernet frame without preamble and FCS, as
+ * sent on the wire (a GSO packet counts as the segments it becomes).
+ */
+struct asm_measure {
+	__u64 packets;
+	__u64 ip_bytes;
+	__u64 wire_bytes;
+};
+
+/* The books of one port (interface and direction). ip_bytes is counted for
+ * the verdicts attributed, unknown_as and map_full (and in seen); it is 0 for
+ * the others. */
+struct asm_books {
+	struct asm_measure seen;
+	struct asm_measure attributed;
+	struct asm_measure unknown_as;
+	struct asm_measure not_ip;
+	struct asm_measure truncated;
+	struct asm_measure malformed;
+	struct asm_measure map_full;
+};
+
+/* asm_ports[(bank * n_cpus + cpu) * ASM_PORT_SLOTS + slot] */
+struct asm_port {
+	__u32 ifindex; /* 0: never used */
+	__u32 reserved;
+	struct asm_books rx; /* ASM_DIR_IN */
+	struct asm_books tx; /* ASM_DIR_OUT */
+};
+
+/*
+ * asm_rows[(bank * n_cpus + cpu) * rows + row], row 1 .. asm_cpu.n_rows; row
+ * 0 is unused. Rows are handed out in order of first appearance and never
+ * change their key. One cache line each.
+ */
+struct asm_row {
+	__u32 src_as;
+	__u32 dst_as;
+	__u32 ifindex;
+	__u8 dir;    /* enum asm_dir */
+	__u8 family; /* 4 or 6 */
+	__u16 reserved;
+	__u32 src_ix; /* AS indexes: the key the program compares */
+	__u32 dst_ix;
+	__u64 packets;
+	__u64 ip_bytes;
+	__u64 wire_bytes;
+	__u64 reserved2[2];
+};
+
+/* asm_cpu[bank * n_cpus + cpu] */
+struct asm_cpu {
+	__u32 n_rows; /* rows in use; row numbers are 1 .. n_rows */
+	__u32 reserved[15];
+};
+
+/*
+ * asm_index[(bank * n_cpus + cpu) * lines + line]: hash index of the rows,
+ * sixteen slots a cache line; a slot holds 12 bits of hash (31..20) and a row
+ * number (19..0), 0 is empty. Written by the programs only.
+ */
+#define ASM_INDEX_WAYS 16u
+struct asm_index_line {
+	__u32 slot[ASM_INDEX_WAYS];
+};
+
+/* asm_as[AS index]: what the index stands for. */
+struct asm_as {
+	__u32 asn;
+	__u32 reserved;
+};
+
+/* asm_ifs[slot], slot = (ifindex + probe) % ASM_IF_SLOTS, probe <
+ * ASM_IF_PROBES. Written by the keeper before it attaches. */
+struct asm_if {
+	__u32 ifindex; /* 0: free */
+	__u32 flags;
+	char name[ASM_IFNAME_LEN];
+	/* the interface's own counters when the meter was attached */
+	__u64 base_rx_packets;
+	__u64 base_rx_bytes;
+	__u64 base_tx_packets;
+	__u64 base_tx_bytes;
+	__u64 attached_at; /* seconds since the epoch, UTC */
+};
+
+/* asm_state[0] */
+struct asm_state {
+	__u32 abi_version; /* ASM_ABI_VERSION */
+	__u32 bank;        /* the bank programs write to now */
+	__u32 n_cpus;      /* possible CPUs the maps were sized for */
+	__u32 rows;        /* rows per bank and CPU, row 0 included */
+	__u32 index_lines; /* lines per bank and CPU, a power of two */
+	__u32 table_words; /* size of asm_table in 32-bit words, 2^n */
+	__u32 n_as;        /* AS indexes in use, index 0 included */
+	__u32 table_epoch; /* grows by one with each published change */
+	__u64 table_published_at; /* seconds since the epoch, UTC */
+	__u64 created_at;         /* of the maps, seconds since the epoch */
+	__u64 reserved[8];
+};
+
+/* The maps, in the order in which their descriptors are handed around. */
+#define ASM_MAPS(X)      \
+	X(STATE, asm_state)  \
+	X(TABLE, asm_table)  \
+	X(AS, asm_as)        \
+	X(IFS, asm_ifs)      \
+	X(PORTS, asm_ports)  \
+	X(CPU, asm_cpu)      \
+	X(INDEX, asm_index)  \
+	X(ROWS, asm_rows)    \
+	X(GRACE, asm_grace)
+
+enum asm_map {
+#define X(id, name) ASM_MAP_##id,
+	ASM_MAPS(X)
+#undef X
+	ASM_MAP_COUNT
+};
+
+#ifndef __bpf__
+_Static_assert(sizeof(struct asm_row) == 64, "one cache line");
+_Static_assert(sizeof(struct asm_cpu) == 64, "one cache line");
+_Static_assert(sizeof(struct asm_index_line) == 64, "one cache line");
+_Static_assert(sizeof(struct asm_books) == 7 * 24, "no padding");
+_Static_assert(sizeof(struct asm_if) == 64, "");
+#endif
+
+#endif

@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The routing information base: for each prefix the paths of every source
+ * (adj-RIB-in), the best of them, and a change notice to whoever compiles the
+ * forwarding-plane table.
+ *
+ * Not thread-safe; one thread owns it. No I/O, no clock, no log.
+ */
+#ifndef ROUTE_RIB_H
+#define ROUTE_RIB_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "route/attr.h"
+#include "route/prefix.h"
+
+/* In order of trust: a lower number wins for the same prefix. */
+enum rib_kind {
+	RIB_OVERRIDE = 0, /* configured: own prefixes, user overrides */
+	RIB_BGP = 1,
+	RIB_LOC = 2, /* libloc database, the fallback */
+};
+
+#define RIB_SOURCES_MAX 256
+
+struct rib;
+
+struct rib_source_cfg {
+	enum rib_kind kind;
+	char name[64];      /* shown to people: "bgp 192.0.2.1", "libloc" */
+	uint32_t router_id; /* BGP identifier, tie-breaker */
+	struct addr peer;   /* last tie-breaker */
+	uint32_t max_prefixes; /* 0: no bound; counts paths of both families */
+};
+
+struct rib *rib_new(struct attr_table *attrs);
+void rib_free(struct rib *rib);
+
+/* Called with each prefix whose best route (or its origin AS) may have
+ * changed, during the call that changed it. */
+typedef void (*rib_changed_fn)(void *ctx, const struct prefix *p);
+void rib_on_change(struct rib *rib, rib_changed_fn fn, void *ctx);
+
+/* Returns the source number (>= 0) or -ENOSPC. The name may be given again. */
+int rib_source_add(struct rib *rib, const struct rib_source_cfg *cfg);
+int rib_source_update(struct rib *rib, int src, const struct rib_source_cfg *cfg);
+/* Withdraws everything of the source and frees its number. */
+void rib_source_del(struct rib *rib, int src);
+
+/* Adds or replaces the path (src, p, path_id). Takes its own reference to
+ * attr. now_s: seconds since the epoch, kept as the path's age. Clears the
+ * stale mark. -ENOMEM, or -EDQUOT when the source is at its bound. */
+int rib_announce(struct rib *rib, int src, const struct prefix *p,
+		 uint32_t path_id, struct attr *attr, uint32_t now_s);
+/* Removes the path; -ENOENT when there was none (nothing changes). */
+int rib_withdraw(struct rib *rib, int src, const struct prefix *p,
+		 uint32_t path_id);
+
+/* Graceful restart (RFC 4724): mark all paths of the family as stale, later
+ * remove those that were not announced again. Return the number of paths. */
+size_t rib_mark_stale(struct rib *rib, int src, enum family f);
+size_t rib_sweep_stale(struct rib *rib, int src, enum family f);
+/* Removes all paths of the source in that family. */
+size_t rib_flush(struct rib *rib, int src, enum family f);
+
+/* Paths held for the source, and prefixes over all sources. */
+size_t rib_source_paths(const struct rib *rib, int src, enum family f);
+size_t rib_prefixes(const struct rib *rib, enum family f);
+size_t rib_bytes(const struct rib *rib);
+
+struct rib_route {
+	struct prefix prefix;
+	const struct attr *attr; /* valid until the RIB changes */
+	int source;
+	uint32_t since_s; /* when the path came, seconds since the epoch */
+	bool stale;
+};
+
+/* Longest match; false when nothing covers the address. */
+bool rib_lookup(const struct rib *rib, const struct addr *a,
+		struct rib_route *ret);
+const struct rib_source_cfg *rib_source_get(const struct rib *rib, int src);
+
+#endif
