@@ -16,7 +16,7 @@ MAKEFLAGS += -r
 .DEFAULT_GOAL := all
 
 Q   := $(if $(V),,@)
-say  = $(if $(V),,@printf '  %-7s %s\n' '$(1)' '$(2)')
+say  = $(if $(V)$(findstring s,$(firstword -$(MAKEFLAGS))),,@printf '  %-7s %s\n' '$(1)' '$(2)')
 
 CC        ?= gcc
 ifeq ($(origin CC),default)
