@@ -1,0 +1,198 @@
+#!/bin/sh
+# SPDX-License-Identifier: BSD-2-Clause
+# Installs the Debian 12 packages that asmeter needs. The one place where
+# packages are listed; scripts/install.sh asks here too.
+#
+#   deps.sh                  everything for building and testing (root)
+#   deps.sh --if-missing     the same, silent when nothing is missing
+#   deps.sh --list [GROUP]   print the packages (run, build, test; default all)
+#   deps.sh --only GROUP     install one group only
+#
+# The test group brings BGP daemons and servers. None of them is started, and
+# none is left enabled for the next boot, unless it was installed before.
+set -eu
+
+# What the installed binaries are linked with, and the database they read.
+run_pkgs='libbpf1 libxdp1 libelf1 libuv1 libmicrohttpd12 libyaml-0-2
+	libjansson4 libloc1 libloc-database libcap-ng0 zlib1g
+	libcurl3-gnutls libncursesw6 libtinfo6'
+
+build_pkgs='make gcc libc6-dev pkg-config clang-14 llvm-14 bpftool
+	libbpf-dev libxdp-dev libelf-dev libuv1-dev libmicrohttpd-dev
+	libyaml-dev libjansson-dev libloc-dev libloc-database libcap-ng-dev
+	zlib1g-dev libcurl4-gnutls-dev libncurses-dev scdoc'
+
+test_pkgs='git libcriterion-dev libclang-rt-14-dev clang-format shellcheck
+	iproute2 ethtool tcpdump iperf3 iputils-ping procps jq curl
+	python3 python3-scapy tcpreplay
+	bird2 frr gobgpd openbgpd prometheus pmacct softflowd
+	qemu-system-x86 busybox-static cpio kmod
+	systemd man-db libcap2-bin'
+
+# Packages of the test group whose services must not run.
+daemons='bird2 frr gobgpd openbgpd prometheus pmacct softflowd iperf3'
+
+policy=/usr/sbin/policy-rc.d
+
+# Debian 12's own kernel for the tests in qemu: unpacked here, not installed.
+kernel_dir=/var/cache/asmeter/kernel-6.1
+kernel_parts='boot/vmlinuz-* lib/modules/*/kernel/net/sched/*
+	lib/modules/*/kernel/net/8021q/* lib/modules/*/kernel/net/802/*
+	lib/modules/*/kernel/net/llc/* lib/modules/*/kernel/net/core/*
+	lib/modules/*/kernel/drivers/net/veth.ko
+	lib/modules/*/kernel/drivers/net/dummy.ko
+	lib/modules/*/kernel/drivers/net/virtio_net.ko
+	lib/modules/*/kernel/drivers/net/net_failover.ko
+	lib/modules/*/kernel/drivers/net/ethernet/intel/e1000/*
+	lib/modules/*/kernel/drivers/virtio/*
+	lib/modules/*/kernel/lib/libcrc32c.ko'
+
+die() {
+	echo "deps.sh: $*" >&2
+	exit 1
+}
+
+list() {
+	case $1 in
+	run) echo "$run_pkgs" ;;
+	build) echo "$build_pkgs" ;;
+	test) echo "$test_pkgs" ;;
+	all) echo "$run_pkgs $build_pkgs $test_pkgs" ;;
+	*) die "no such group: $1 (run, build, test, all)" ;;
+	esac | tr -s '[:space:]' '\n' | grep . | sort -u
+}
+
+# Those of $* that are not installed. One dpkg-query for all of them.
+missing() {
+	# shellcheck disable=SC2016 # a dpkg-query format
+	have=$(dpkg-query -W -f '${Package} ${db:Status-Status}\n' "$@" \
+		2>/dev/null | sed -n 's/ installed$//p')
+	for p in "$@"; do
+		case "
+$have
+" in
+		*"
+$p
+"*) ;;
+		*) echo "$p" ;;
+		esac
+	done
+}
+
+# Package scripts ask policy-rc.d before they start a service; 101 says no.
+forbid_starts() {
+	saved=$(mktemp -d)
+	[ ! -e "$policy" ] || cp -a "$policy" "$saved/policy"
+	trap restore_policy EXIT
+	trap 'exit 130' INT
+	trap 'exit 143' TERM
+	rm -f "$policy"
+	printf '#!/bin/sh\nexit 101\n' >"$policy"
+	chmod 755 "$policy"
+}
+
+restore_policy() {
+	rm -f "$policy"
+	[ ! -e "$saved/policy" ] || cp -a "$saved/policy" "$policy"
+	rm -rf "$saved"
+}
+
+# The services of package $1, by file name.
+services() {
+	dpkg -L "$1" 2>/dev/null |
+		sed -n 's,.*/systemd/system/\([^/]*\.service\)$,\1,p'
+}
+
+# A daemon that came with this run is neither running nor enabled at boot.
+quieten() {
+	for p in $daemons; do
+		case " $1 " in *" $p "*) ;; *) continue ;; esac
+		for s in $(services "$p"); do
+			[ -d /run/systemd/system ] &&
+				systemctl --quiet stop "$s" 2>/dev/null
+			command -v systemctl >/dev/null &&
+				systemctl --quiet disable "$s" >/dev/null 2>&1
+		done
+		for s in $(dpkg -L "$p" | sed -n 's,^/etc/init.d/,,p'); do
+			update-rc.d "$s" disable >/dev/null 2>&1 || :
+		done
+	done
+	return 0
+}
+
+kernel_missing() {
+	set -- "$kernel_dir"/boot/vmlinuz-*
+	[ ! -e "$1" ]
+}
+
+# Takes the kernel and the few modules the tests load out of its package.
+fetch_kernel() {
+	pkg=$(apt-cache depends linux-image-amd64 2>/dev/null |
+		sed -n 's/.*Depends: \(linux-image-6\.1[^ ]*\)$/\1/p' | head -n 1)
+	[ -n "$pkg" ] || die "no linux-image-amd64 of Debian 12 in the package lists"
+	echo "deps.sh: unpacking $pkg into $kernel_dir"
+	work=$(mktemp -d)
+	(cd "$work" && apt-get -qq -o APT::Sandbox::User=root download "$pkg") ||
+		die "apt-get could not download $pkg"
+	mkdir -p "$kernel_dir.new"
+	set -f
+	for part in $kernel_parts; do
+		set -- "$@" "./$part"
+	done
+	set +f
+	dpkg-deb --fsys-tarfile "$work"/*.deb |
+		tar -C "$kernel_dir.new" -x --wildcards "$@" ||
+		die "cannot unpack $pkg"
+	rm -rf "$work" "$kernel_dir"
+	mv "$kernel_dir.new" "$kernel_dir"
+}
+
+install_missing() {
+	need=$(echo "$1" | tr '\n' ' ')
+	command -v apt-get >/dev/null ||
+		die "no apt-get here; install what matches: $need"
+	[ "$(id -u)" = 0 ] ||
+		die "these packages are missing: $need
+deps.sh: run as root: sudo scripts/deps.sh"
+	export DEBIAN_FRONTEND=noninteractive
+	forbid_starts
+	echo "deps.sh: installing $need"
+	# shellcheck disable=SC2086 # a list of package names
+	apt-get -qq -o Dpkg::Use-Pty=0 install -y --no-install-recommends \
+		$need >/dev/null 2>&1 || {
+		apt-get -qq update || die "apt-get update failed"
+		apt-get -qq -o Dpkg::Use-Pty=0 install -y \
+			--no-install-recommends $need ||
+			die "apt-get could not install the packages above"
+	}
+	quieten "$need"
+}
+
+main() {
+	group=all quiet=0
+	while [ $# -gt 0 ]; do
+		case $1 in
+		--if-missing) quiet=1 ;;
+		--only) group=${2:-} && shift ;;
+		--list) list "${2:-all}" && exit 0 ;;
+		-h | --help) sed -n '3,13s/^# \{0,1\}//p' "$0" && exit 0 ;;
+		*) die "unknown option $1 (see --help)" ;;
+		esac
+		shift
+	done
+	pkgs=$(list "$group")
+	command -v dpkg-query >/dev/null ||
+		die "not a Debian system; install what matches: $(echo "$pkgs" | tr '\n' ' ')"
+	# shellcheck disable=SC2086
+	need=$(missing $pkgs)
+	kernel=0
+	case $group in all | test) ! kernel_missing || kernel=1 ;; esac
+	if [ -z "$need" ] && [ $kernel = 0 ]; then
+		[ $quiet = 1 ] || echo "deps.sh: everything is installed"
+		exit 0
+	fi
+	[ -z "$need" ] || install_missing "$need"
+	[ $kernel = 0 ] || fetch_kernel
+}
+
+main "$@"
