@@ -154,11 +154,15 @@ struct asm_as {
 
 /* asm_ifs[slot], slot = (ifindex + probe) % ASM_IF_SLOTS, probe <
  * ASM_IF_PROBES. Written by the keeper before it attaches. */
+#define ASM_IFF_ATTACHED (1u << 0) /* metered now */
+#define ASM_IFF_QDISC    (1u << 1) /* its clsact qdisc is ours */
 struct asm_if {
 	__u32 ifindex; /* 0: free */
-	__u32 flags;
+	__u32 flags;   /* ASM_IFF_* */
 	char name[ASM_IFNAME_LEN];
-	/* the interface's own counters when the meter was attached */
+	/* The interface's own counters when the meter was attached, so that
+	 * counter - base is what the meter must have seen. While detached:
+	 * what both had counted together (the next attach goes on there). */
 	__u64 base_rx_packets;
 	__u64 base_rx_bytes;
 	__u64 base_tx_packets;
@@ -168,36 +172,36 @@ struct asm_if {
 
 /* asm_state[0] */
 struct asm_state {
-	__u32 abi_version; /* ASM_ABI_VERSION */
-	__u32 bank;        /* the bank programs write to now */
-	__u32 n_cpus;      /* possible CPUs the maps were sized for */
-	__u32 rows;        /* rows per bank and CPU, row 0 included */
-	__u32 index_lines; /* lines per bank and CPU, a power of two */
-	__u32 table_words; /* size of asm_table in 32-bit words, 2^n */
-	__u32 n_as;        /* AS indexes in use, index 0 included */
-	__u32 table_epoch; /* grows by one with each published change */
+	__u32 abi_version;        /* ASM_ABI_VERSION */
+	__u32 bank;               /* the bank programs write to now */
+	__u32 n_cpus;             /* possible CPUs the maps were sized for */
+	__u32 rows;               /* rows per bank and CPU, row 0 included */
+	__u32 index_lines;        /* lines per bank and CPU, a power of two */
+	__u32 table_words;        /* size of asm_table in 32-bit words, 2^n */
+	__u32 n_as;               /* AS indexes in use, index 0 included */
+	__u32 table_epoch;        /* grows by one with each published change */
 	__u64 table_published_at; /* seconds since the epoch, UTC */
 	__u64 created_at;         /* of the maps, seconds since the epoch */
 	__u64 reserved[8];
 };
 
 /* The maps, in the order in which their descriptors are handed around. */
-#define ASM_MAPS(X)      \
-	X(STATE, asm_state)  \
-	X(TABLE, asm_table)  \
-	X(AS, asm_as)        \
-	X(IFS, asm_ifs)      \
-	X(PORTS, asm_ports)  \
-	X(CPU, asm_cpu)      \
-	X(INDEX, asm_index)  \
-	X(ROWS, asm_rows)    \
+#define ASM_MAPS(X)         \
+	X(STATE, asm_state) \
+	X(TABLE, asm_table) \
+	X(AS, asm_as)       \
+	X(IFS, asm_ifs)     \
+	X(PORTS, asm_ports) \
+	X(CPU, asm_cpu)     \
+	X(INDEX, asm_index) \
+	X(ROWS, asm_rows)   \
 	X(GRACE, asm_grace)
 
 enum asm_map {
 #define X(id, name) ASM_MAP_##id,
 	ASM_MAPS(X)
 #undef X
-	ASM_MAP_COUNT
+		ASM_MAP_COUNT
 };
 
 #ifndef __bpf__
