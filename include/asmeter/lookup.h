@@ -1,0 +1,141 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+/*
+ * Address to AS index: the longest prefix match of both families, one source
+ * for the BPF programs and for user space.
+ *
+ * MODEL
+ *
+ * The table is one array of 32-bit words (asm_table, 2^n words, mmapped by
+ * the meter). It is a multibit trie: a word of it is an *entry*, and an entry
+ * is one of
+ *
+ *   leaf      bit 31 clear: the AS index, 0 when there is no route
+ *   branch    bit 31 set, stride s = 1..15 in bits 30..27, word offset in
+ *             26..0: the next s bits of the address select one of the 2^s
+ *             entries that start there
+ *   compare   bit 31 set, stride 0: four words at the offset, {n, bits, eq,
+ *             ne}: when the next n (1..32) bits of the address are `bits` go
+ *             on with entry eq behind them, else the answer is leaf ne.
+ *             IPv6 only: it skips the long empty stretches between /32 and
+ *             /48 that a branch would have to spell out
+ *
+ * The root of each family is a branch of fixed place and stride. Leaves are
+ * pushed down: an entry answers for itself, nobody remembers a best match on
+ * the way. Since a leaf is an AS and not a route, neighbouring prefixes of one
+ * AS melt together. The stride of every branch is chosen by how densely the
+ * region is announced (user/route/compile.c).
+ *
+ * INVARIANTS
+ *
+ * 1. A block (what an offset points to) starts at a multiple of its size, so
+ *    one of up to 16 entries lies in one cache line.
+ * 2. Nothing but entries is ever written to a block that a lookup can reach,
+ *    and these are aligned 32-bit stores. Everything behind an entry is
+ *    complete before the entry is stored (release), and stays as it is until
+ *    a grace period after the entry was replaced. A lookup therefore sees
+ *    the answer from before a change or the one from behind it.
+ * 3. No walk takes more than ASM_STEPS4 or ASM_STEPS6 steps below the root;
+ *    the compiler picks strides that keep to it, whatever is announced.
+ *
+ * Every access is masked, so even a torn or foreign table costs a wrong
+ * answer, never a bad access. Leaves are below ASM_AS_SLOTS in a sound table;
+ * a program has to check that itself before it indexes with one.
+ */
+#ifndef ASMETER_LOOKUP_H
+#define ASMETER_LOOKUP_H
+
+#include <linux/types.h>
+
+/* Roots: 2^bits entries from word `at` on. */
+#define ASM_ROOT4_BITS 20
+#define ASM_ROOT6_BITS 16
+#define ASM_ROOT4_AT   0u
+#define ASM_ROOT6_AT   (1u << ASM_ROOT4_BITS)
+
+/* First word that blocks may use: a multiple of the largest block. */
+#define ASM_POOL_AT ((1u << ASM_ROOT4_BITS) + (1u << ASM_ROOT6_BITS))
+
+/* Steps below the root. IPv4: 12 bits left, at least 4 a step. */
+#define ASM_STEPS4 3
+#define ASM_STEPS6 28
+
+#define ASM_ENTRY_PTR	 (1u << 31)
+#define ASM_STRIDE_SHIFT 27
+#define ASM_STRIDE_MAX	 15u
+#define ASM_OFF_MASK	 ((1u << ASM_STRIDE_SHIFT) - 1)
+
+/* Words of a compare node. */
+#define ASM_CMP_BITS  0
+#define ASM_CMP_VALUE 1
+#define ASM_CMP_EQ    2
+#define ASM_CMP_NE    3
+#define ASM_CMP_WORDS 4u
+
+#ifdef __bpf__
+#define ASM_LOAD(p) (*(const volatile __u32 *)(p))
+#else
+#define ASM_LOAD(p) __atomic_load_n((p), __ATOMIC_ACQUIRE)
+#endif
+
+/*
+ * AS index of an IPv4 address (host order), ASM_AS_NONE without a route.
+ * pool: the words of asm_table, from one map lookup. mask: the number of
+ * words - 1, which must be known to the verifier (a constant or rodata).
+ */
+static __inline__ __attribute__((always_inline)) __u32
+asm_lookup4(const __u32 *pool, __u32 mask, __u32 addr)
+{
+	__u64 key = (__u64)addr << (32 + ASM_ROOT4_BITS);
+	__u32 e = ASM_LOAD(&pool[ASM_ROOT4_AT +
+				 (addr >> (32 - ASM_ROOT4_BITS))]);
+
+#pragma GCC unroll 4
+	for (int i = 0; i < ASM_STEPS4; i++) {
+		__u32 s;
+
+		if (!(e & ASM_ENTRY_PTR))
+			return e;
+		s = e >> ASM_STRIDE_SHIFT & ASM_STRIDE_MAX;
+		e = ASM_LOAD(&pool[((e & ASM_OFF_MASK) +
+				    (__u32)(key >> (64 - s))) &
+				   mask]);
+		key <<= s;
+	}
+	return e & ASM_ENTRY_PTR ? 0 : e;
+}
+
+/* The same for an IPv6 address: hi and lo are its halves in host order. */
+static __inline__ __attribute__((always_inline)) __u32
+asm_lookup6(const __u32 *pool, __u32 mask, __u64 hi, __u64 lo)
+{
+	__u32 e = ASM_LOAD(&pool[ASM_ROOT6_AT +
+				 (__u32)(hi >> (64 - ASM_ROOT6_BITS))]);
+
+	hi = hi << ASM_ROOT6_BITS | lo >> (64 - ASM_ROOT6_BITS);
+	lo <<= ASM_ROOT6_BITS;
+#pragma GCC unroll 1
+	for (int i = 0; i < ASM_STEPS6; i++) {
+		__u32 s, o;
+
+		if (!(e & ASM_ENTRY_PTR))
+			return e;
+		s = e >> ASM_STRIDE_SHIFT & ASM_STRIDE_MAX;
+		o = e & ASM_OFF_MASK;
+		if (s) {
+			o += (__u32)(hi >> (64 - s));
+			e = ASM_LOAD(&pool[o & mask]);
+		} else {
+			o &= mask & ~(ASM_CMP_WORDS - 1);
+			s = ASM_LOAD(&pool[o | ASM_CMP_BITS]) & 63;
+			if ((hi >> ((64 - s) & 63)) !=
+			    ASM_LOAD(&pool[o | ASM_CMP_VALUE]))
+				return ASM_LOAD(&pool[o | ASM_CMP_NE]);
+			e = ASM_LOAD(&pool[o | ASM_CMP_EQ]);
+		}
+		hi = hi << s | lo >> ((64 - s) & 63);
+		lo <<= s;
+	}
+	return e & ASM_ENTRY_PTR ? 0 : e;
+}
+
+#endif
