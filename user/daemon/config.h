@@ -18,6 +18,7 @@
 #include <stdio.h>
 
 #include "asmeter/abi.h"
+#include "base/arena.h"
 #include "base/log.h"
 #include "route/prefix.h"
 
@@ -57,12 +58,12 @@ struct config_neighbor {
 	bool has_local_address;
 	struct addr local_address; /* to connect from; any when not given */
 	uint32_t remote_as;
-	uint16_t port; /* to connect to */
+	uint32_t port; /* to connect to, 1..65535 */
 	bool passive;  /* only wait for the other side */
 	bool add_path; /* ask for all paths (RFC 7911) */
-	char *password;     /* TCP MD5 (RFC 2385), NULL: none */
-	char *description;  /* NULL: none */
-	uint32_t ttl;          /* of what we send; 0: system's default */
+	char *password;        /* TCP MD5 (RFC 2385), NULL: none */
+	char *description;     /* NULL: none */
+	uint32_t multihop;     /* TTL of what we send; 0: by the session */
 	uint32_t ttl_security; /* hops allowed (RFC 5082); 0: off */
 	uint32_t hold_time_s;  /* proposed; 0 or 3 and more */
 	uint32_t max_prefixes; /* paths kept of both families */
@@ -139,7 +140,7 @@ struct config {
 	enum log_level log_level;
 	char *user; /* "root": privileges are kept (for tests) */
 	char *group;
-	struct config_chunk *chunks; /* every pointer above lives in here */
+	struct arena mem; /* every pointer above lives in here */
 };
 
 struct config_error {
