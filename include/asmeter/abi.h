@@ -154,8 +154,8 @@ struct asm_as {
 
 /* asm_ifs[slot], slot = (ifindex + probe) % ASM_IF_SLOTS, probe <
  * ASM_IF_PROBES. Written by the keeper before it attaches. */
-#define ASM_IFF_ATTACHED (1u << 0) /* metered now */
-#define ASM_IFF_QDISC    (1u << 1) /* its clsact qdisc is ours */
+#define ASM_IFF_ATTACHED (1u << 8) /* metered now */
+#define ASM_IFF_QDISC    (1u << 9) /* its clsact qdisc is ours */
 struct asm_if {
 	__u32 ifindex; /* 0: free */
 	__u32 flags;   /* ASM_IFF_* */
