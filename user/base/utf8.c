@@ -14,7 +14,8 @@ struct lead {
 static struct lead utf8_lead(uint8_t b)
 {
 	if (b >= 0xc2 && b <= 0xdf)
-		return (struct lead){2, (uint8_t)(b == 0xc2 ? 0xa0 : 0x80), 0xbf};
+		return (struct lead){2, (uint8_t)(b == 0xc2 ? 0xa0 : 0x80),
+				     0xbf};
 	if (b >= 0xe0 && b <= 0xef)
 		return (struct lead){3, (uint8_t)(b == 0xe0 ? 0xa0 : 0x80),
 				     (uint8_t)(b == 0xed ? 0x9f : 0xbf)};
