@@ -28,7 +28,7 @@ PKGCONFIG ?= pkg-config
 VERSION   := $(shell git describe --always --dirty --tags 2>/dev/null || echo unreleased)
 ARCH_INC  := $(shell $(CC) -print-multiarch 2>/dev/null)
 
-PKGS      := libbpf libuv libmicrohttpd yaml-0.1 jansson libloc libcap-ng zlib
+PKGS      := libbpf libuv libmicrohttpd yaml-0.1 jansson libcap-ng zlib
 CLI_PKGS  := libcurl jansson ncursesw
 PKG_CFLAGS := $(shell $(PKGCONFIG) --cflags $(PKGS) 2>/dev/null)
 PKG_LIBS   := $(shell $(PKGCONFIG) --libs $(PKGS) 2>/dev/null)
@@ -127,12 +127,12 @@ $(B)/skel/$(patsubst %.bpf.c,%,$(notdir $(1))).skel.h: $(B)/$(1:.c=.o)
 endef
 $(foreach s,$(BPF_SRC) $(TBPF_SRC),$(eval $(call skel_rule,$(s))))
 
-CRITERION_LIBS ?= $(shell $(PKGCONFIG) --libs criterion 2>/dev/null)
+TEST_LIBS ?= $(shell $(PKGCONFIG) --libs criterion libloc 2>/dev/null)
 $(UNIT) $(BPFT): $(B)/%: %.c $(LIB)
 	$(call say,TEST,$@)
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(ALL_CFLAGS) -Itests -MMD -MP -MF $@.d $(ALL_LDFLAGS) -o $@ $< $(LIB) \
-		$(CRITERION_LIBS) $(PKG_LIBS) $(CLI_LIBS) -lelf -lpthread
+		$(TEST_LIBS) $(PKG_LIBS) $(CLI_LIBS) -lelf -lpthread
 
 $(TOOLS): $(B)/%: %.c $(LIB)
 	$(call say,TOOL,$@)

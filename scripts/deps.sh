@@ -14,15 +14,15 @@ set -eu
 
 # What the installed binaries are linked with, and the database they read.
 run_pkgs='libbpf1 libxdp1 libelf1 libuv1 libmicrohttpd12 libyaml-0-2
-	libjansson4 libloc1 libloc-database libcap-ng0 zlib1g
+	libjansson4 libloc-database libcap-ng0 zlib1g
 	libcurl3-gnutls libncursesw6 libtinfo6'
 
 build_pkgs='make gcc libc6-dev pkg-config clang-14 llvm-14 bpftool
 	libbpf-dev libxdp-dev libelf-dev libuv1-dev libmicrohttpd-dev
-	libyaml-dev libjansson-dev libloc-dev libloc-database libcap-ng-dev
+	libyaml-dev libjansson-dev libloc-database libcap-ng-dev
 	zlib1g-dev libcurl4-gnutls-dev libncurses-dev scdoc'
 
-test_pkgs='git libcriterion-dev libclang-rt-14-dev clang-format shellcheck
+test_pkgs='git libcriterion-dev libloc-dev libclang-rt-14-dev clang-format shellcheck
 	iproute2 ethtool tcpdump iperf3 iputils-ping procps jq curl
 	python3 python3-scapy tcpreplay
 	bird2 frr gobgpd openbgpd prometheus pmacct softflowd
