@@ -25,6 +25,13 @@ enum rib_kind {
 
 #define RIB_SOURCES_MAX 256
 
+/* Paths of one prefix over all sources (ADD-PATH, RFC 7911). */
+#define RIB_PATHS_MAX 256
+
+/* LOCAL_PREF of a path that carries none. */
+#define RIB_LOCAL_PREF 100u
+
+struct radix;
 struct rib;
 
 struct rib_source_cfg {
@@ -38,10 +45,18 @@ struct rib_source_cfg {
 struct rib *rib_new(struct attr_table *attrs);
 void rib_free(struct rib *rib);
 
-/* Called with each prefix whose best route (or its origin AS) may have
- * changed, during the call that changed it. */
+/* Called with each prefix whose origin AS changed, or that came or went,
+ * during the call that changed it; must not change the RIB. A best route that
+ * is replaced by another of the same origin AS is not reported. */
 typedef void (*rib_changed_fn)(void *ctx, const struct prefix *p);
 void rib_on_change(struct rib *rib, rib_changed_fn fn, void *ctx);
+
+/* Each prefix carries a label of 24 bits, made from the origin AS of its best
+ * route by fn, for the compiler (radix.h). Labels what is there already. fn
+ * must give the same label for the same AS each time. */
+typedef uint32_t (*rib_label_fn)(void *ctx, uint32_t origin_as);
+void rib_label_by(struct rib *rib, rib_label_fn fn, void *ctx);
+const struct radix *rib_radix(const struct rib *rib, enum family f);
 
 /* Returns the source number (>= 0) or -ENOSPC. The name may be given again. */
 int rib_source_add(struct rib *rib, const struct rib_source_cfg *cfg);
@@ -50,8 +65,10 @@ int rib_source_update(struct rib *rib, int src, const struct rib_source_cfg *cfg
 void rib_source_del(struct rib *rib, int src);
 
 /* Adds or replaces the path (src, p, path_id). Takes its own reference to
- * attr. now_s: seconds since the epoch, kept as the path's age. Clears the
- * stale mark. -ENOMEM, or -EDQUOT when the source is at its bound. */
+ * attr. now_s: seconds since the epoch, kept as the path's age; a path that is
+ * announced again unchanged keeps the one it has. Clears the stale mark.
+ * -ENOMEM; -EDQUOT when the source, or the prefix (RIB_PATHS_MAX), is at its
+ * bound; -EINVAL for a source or prefix length that cannot be. */
 int rib_announce(struct rib *rib, int src, const struct prefix *p,
 		 uint32_t path_id, struct attr *attr, uint32_t now_s);
 /* Removes the path; -ENOENT when there was none (nothing changes). */

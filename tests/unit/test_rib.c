@@ -1,0 +1,484 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The RIB against a plain list: every operation is done to both, and after
+ * each the answers, the counts and the change notices have to agree.
+ */
+#include <criterion/criterion.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "route/attr.h"
+#include "route/best.h"
+#include "route/radix.h"
+#include "route/rib.h"
+
+#define N_SRC	  5
+#define N_PREFIX  48
+#define N_ATTR	  12
+#define N_PATHS	  4096
+#define PATH_IDS  3
+
+static uint64_t rnd_state;
+
+static uint32_t rnd(uint32_t n)
+{
+	rnd_state ^= rnd_state << 13;
+	rnd_state ^= rnd_state >> 7;
+	rnd_state ^= rnd_state << 17;
+	return (uint32_t)(rnd_state >> 33) % n;
+}
+
+/* ------------------------------------------------------------ the oracle */
+
+struct opath {
+	bool used, stale;
+	int src, prefix, attr;
+	uint32_t path_id, since;
+};
+
+static struct opath list[N_PATHS];
+static struct prefix universe[N_PREFIX];
+static struct attr *attrs[N_ATTR];
+static struct attr_spec specs[N_ATTR];
+static struct rib_source_cfg cfgs[N_SRC];
+static int src_no[N_SRC];
+static bool noticed[N_PREFIX];
+
+static struct best_path oracle_rank(const struct opath *p)
+{
+	const struct attr_spec *a = &specs[p->attr];
+	const struct rib_source_cfg *c = &cfgs[p->src];
+
+	return (struct best_path){
+		.kind = (uint8_t)c->kind, .stale = p->stale,
+		.ebgp = (a->flags & ATTR_EBGP) != 0, .origin = a->origin,
+		.local_pref = a->flags & ATTR_HAS_LOCPREF ? a->local_pref : 100,
+		.hops = a->path_hops, .neighbour_as = a->neighbour_as,
+		.med = a->flags & ATTR_HAS_MED ? a->med : 0,
+		.router_id = c->router_id, .peer = c->peer,
+		.path_id = p->path_id,
+	};
+}
+
+/* The best path of one prefix of the universe, NULL without one. */
+static const struct opath *oracle_best(int prefix)
+{
+	struct best_path rank[64];
+	const struct opath *of[64];
+	size_t n = 0;
+
+	for (int i = 0; i < N_PATHS; i++)
+		if (list[i].used && list[i].prefix == prefix) {
+			of[n] = &list[i];
+			rank[n++] = oracle_rank(&list[i]);
+		}
+	return n ? of[best_choose(rank, n)] : NULL;
+}
+
+static const struct opath *oracle_lookup(const struct addr *a)
+{
+	const struct opath *best = NULL;
+	int len = -1;
+
+	for (int i = 0; i < N_PREFIX; i++) {
+		const struct opath *p;
+
+		if (universe[i].len <= len || !prefix_covers(&universe[i], a))
+			continue;
+		p = oracle_best(i);
+		if (p) {
+			best = p;
+			len = universe[i].len;
+		}
+	}
+	return best;
+}
+
+static struct opath *oracle_find(int src, int prefix, uint32_t id)
+{
+	for (int i = 0; i < N_PATHS; i++)
+		if (list[i].used && list[i].src == src &&
+		    list[i].prefix == prefix && list[i].path_id == id)
+			return &list[i];
+	return NULL;
+}
+
+static size_t oracle_count(int src, int family)
+{
+	size_t n = 0;
+
+	for (int i = 0; i < N_PATHS; i++)
+		n += list[i].used && list[i].src == src &&
+		     universe[list[i].prefix].family == family;
+	return n;
+}
+
+/* --------------------------------------------------------------- set-up */
+
+static void on_change(void *ctx, const struct prefix *p)
+{
+	(void)ctx;
+	for (int i = 0; i < N_PREFIX; i++)
+		if (prefix_equal(&universe[i], p))
+			noticed[i] = true;
+}
+
+static uint32_t label_of(void *ctx, uint32_t as)
+{
+	(void)ctx;
+	return as * 7 & 0xffffff;
+}
+
+/* Nested and neighbouring prefixes of both families, all different. */
+static void make_universe(void)
+{
+	for (int i = 0; i < N_PREFIX;) {
+		unsigned f = i & 1, bits = family_bits((enum family)f);
+		struct prefix p = {.len = (uint8_t)rnd(bits + 1),
+				   .family = (uint8_t)f};
+		bool again = false;
+
+		if (i < 4)
+			p.len = (uint8_t)(i < 2 ? 0 : bits);
+		p.hi = rnd(4) ? UINT64_C(0x2001000000000000) : rnd_state;
+		p.hi ^= (uint64_t)rnd(4) << 44;
+		p.lo = rnd(2) ? 0 : rnd_state * 77;
+		p = prefix_mask(p);
+		if (f == FAMILY_IP4 && p.len > 32)
+			continue;
+		for (int k = 0; k < i; k++)
+			again |= prefix_equal(&universe[k], &p);
+		if (!again)
+			universe[i++] = p;
+	}
+}
+
+static void make_attrs(struct attr_table *t)
+{
+	for (int i = 0; i < N_ATTR; i++) {
+		specs[i] = (struct attr_spec){
+			.origin_as = 100 + (uint32_t)i / 2,
+			.neighbour_as = 10 + rnd(2),
+			.local_pref = 99 + rnd(3),
+			.med = rnd(3),
+			.path_hops = 1 + rnd(2),
+			.flags = (rnd(2) ? ATTR_HAS_LOCPREF : 0) |
+				 (rnd(2) ? ATTR_HAS_MED : 0) |
+				 (rnd(2) ? ATTR_EBGP : 0),
+			.origin = (uint8_t)rnd(2),
+		};
+		attrs[i] = attr_intern(t, &specs[i]);
+		cr_assert_not_null(attrs[i]);
+	}
+}
+
+static void make_sources(struct rib *rib)
+{
+	static const enum rib_kind kinds[N_SRC] = {RIB_OVERRIDE, RIB_BGP,
+						   RIB_BGP, RIB_BGP, RIB_LOC};
+
+	for (int i = 0; i < N_SRC; i++) {
+		cfgs[i] = (struct rib_source_cfg){
+			.kind = kinds[i],
+			.router_id = 1 + (uint32_t)i / 2,
+			.peer = {.hi = (uint64_t)i, .family = FAMILY_IP4},
+		};
+		src_no[i] = rib_source_add(rib, &cfgs[i]);
+		cr_assert_geq(src_no[i], 0);
+	}
+}
+
+/* ----------------------------------------------------------------- steps */
+
+static void step_announce(struct rib *rib, int src, int prefix, uint32_t now)
+{
+	uint32_t id = rnd(PATH_IDS);
+	int a = (int)rnd(N_ATTR);
+	struct opath *p = oracle_find(src, prefix, id);
+
+	cr_assert_eq(rib_announce(rib, src_no[src], &universe[prefix], id,
+				  attrs[a], now), 0);
+	if (!p) {
+		for (p = list; p->used; p++)
+			;
+		*p = (struct opath){.used = true, .src = src, .attr = -1,
+				    .prefix = prefix, .path_id = id};
+	}
+	if (p->attr != a)
+		p->since = now;
+	p->attr = a;
+	p->stale = false;
+}
+
+static void step_withdraw(struct rib *rib, int src, int prefix)
+{
+	uint32_t id = rnd(PATH_IDS);
+	struct opath *p = oracle_find(src, prefix, id);
+
+	cr_assert_eq(rib_withdraw(rib, src_no[src], &universe[prefix], id),
+		     p ? 0 : -ENOENT);
+	if (p)
+		p->used = false;
+}
+
+static void step_source(struct rib *rib, int src, int family, uint32_t what)
+{
+	size_t n = 0, got;
+
+	for (int i = 0; i < N_PATHS; i++) {
+		struct opath *p = &list[i];
+
+		if (!p->used || p->src != src ||
+		    universe[p->prefix].family != family)
+			continue;
+		if (what == 1 && !p->stale)
+			continue;
+		n++;
+		if (what == 0)
+			p->stale = true;
+		else
+			p->used = false;
+	}
+	got = what == 0	  ? rib_mark_stale(rib, src_no[src],
+					   (enum family)family)
+	      : what == 1 ? rib_sweep_stale(rib, src_no[src],
+					    (enum family)family)
+			  : rib_flush(rib, src_no[src], (enum family)family);
+	cr_assert_eq(got, n);
+}
+
+static uint32_t visible(int prefix)
+{
+	const struct opath *p = oracle_best(prefix);
+
+	return p ? specs[p->attr].origin_as : 0;
+}
+
+static void check_lookup(const struct rib *rib, const struct addr *a)
+{
+	const struct opath *want = oracle_lookup(a);
+	struct rib_route got;
+
+	cr_assert_eq(rib_lookup(rib, a, &got), want != NULL);
+	if (!want)
+		return;
+	cr_assert(prefix_equal(&got.prefix, &universe[want->prefix]));
+	cr_assert_eq(attr_origin_as(got.attr), specs[want->attr].origin_as);
+	cr_assert_eq(got.source, src_no[want->src]);
+	cr_assert_eq(got.since_s, want->since);
+	cr_assert_eq(got.stale, want->stale);
+}
+
+static void check_all(const struct rib *rib, const uint32_t *before, int step)
+{
+	size_t routed[FAMILIES] = {0};
+
+	for (int i = 0; i < N_PREFIX; i++) {
+		const struct radix *r =
+			rib_radix(rib, (enum family)universe[i].family);
+		struct addr a = {universe[i].hi, universe[i].lo,
+				 (enum family)universe[i].family};
+		uint32_t n = radix_find(r, &universe[i]);
+		uint32_t as = visible(i);
+
+		routed[universe[i].family] += as != 0;
+		cr_assert(before[i] == as || noticed[i],
+			  "step %d: no notice of prefix %d", step, i);
+		cr_assert_eq(n ? radix_label(radix_at(r, n)) : 0,
+			     label_of(NULL, as), "step %d: label", step);
+		check_lookup(rib, &a);
+		a.hi ^= UINT64_C(1) << rnd(64);
+		if (a.family == FAMILY_IP4)
+			a.hi &= UINT64_C(0xffffffff00000000);
+		check_lookup(rib, &a);
+	}
+	for (int f = 0; f < FAMILIES; f++) {
+		cr_assert_eq(rib_prefixes(rib, (enum family)f), routed[f]);
+		for (int s = 0; s < N_SRC; s++)
+			cr_assert_eq(rib_source_paths(rib, src_no[s],
+						      (enum family)f),
+				     oracle_count(s, f));
+	}
+}
+
+Test(rib, oracle)
+{
+	struct attr_table *t = attr_table_new();
+	struct rib *rib = rib_new(t);
+	uint32_t before[N_PREFIX];
+
+	rnd_state = 0x9e3779b97f4a7c15;
+	make_universe();
+	make_attrs(t);
+	make_sources(rib);
+	rib_on_change(rib, on_change, NULL);
+	rib_label_by(rib, label_of, NULL);
+	for (int step = 0; step < 6000; step++) {
+		int src = (int)rnd(N_SRC), prefix = (int)rnd(N_PREFIX);
+		uint32_t what = rnd(100);
+
+		for (int i = 0; i < N_PREFIX; i++)
+			before[i] = visible(i);
+		memset(noticed, 0, sizeof(noticed));
+		if (what < 55)
+			step_announce(rib, src, prefix, (uint32_t)step);
+		else if (what < 97)
+			step_withdraw(rib, src, prefix);
+		else
+			step_source(rib, src, (int)rnd(2), what - 97);
+		check_all(rib, before, step);
+	}
+	/* all gone: nothing may be left of anything */
+	for (int s = 0; s < N_SRC; s++)
+		rib_source_del(rib, src_no[s]);
+	for (int f = 0; f < FAMILIES; f++) {
+		cr_assert_eq(rib_prefixes(rib, (enum family)f), 0);
+		cr_assert_eq(rib_radix(rib, (enum family)f)->nodes.used, 0);
+	}
+	rib_free(rib);
+	for (int i = 0; i < N_ATTR; i++)
+		attr_unref(t, attrs[i]);
+	cr_assert_eq(attr_table_count(t), 0);
+	attr_table_free(t);
+}
+
+/* ------------------------------------------------------------ selection */
+
+Test(rib, best_order)
+{
+	/* each step beats all that follow it */
+	const struct best_path base = {.kind = RIB_BGP, .local_pref = 100,
+				       .hops = 3, .origin = 1,
+				       .neighbour_as = 1, .med = 5,
+				       .router_id = 9,
+				       .peer = {.hi = 9}, .path_id = 9};
+	struct best_path p[9];
+
+	for (int i = 0; i < 9; i++)
+		p[i] = base;
+	p[0].kind = RIB_OVERRIDE;
+	p[1].local_pref = 101;
+	p[2].hops = 2;
+	p[3].origin = 0;
+	p[4].med = 4;
+	p[5].ebgp = true;
+	p[6].router_id = 8;
+	p[7].peer.hi = 8;
+	p[8].path_id = 8;
+	for (size_t i = 0; i < 9; i++)
+		cr_assert_eq(best_choose(&p[i], 9 - i), 0, "step %zu", i);
+	for (size_t i = 0; i < 9; i++) {
+		p[i].stale = true;
+		cr_assert_eq(best_choose(&p[i], i < 8 ? 2 : 1),
+			     i == 0 || i == 8 ? 0u : 1u, "stale %zu", i);
+		p[i].stale = false;
+	}
+}
+
+Test(rib, med_only_within_one_neighbour)
+{
+	/* The classic: a beats b by identifier, b beats c by AS, c beats a
+	 * by MED; the outcome must not depend on the order. */
+	struct best_path a = {.kind = RIB_BGP, .neighbour_as = 1, .med = 10,
+			      .router_id = 1};
+	struct best_path b = {.kind = RIB_BGP, .neighbour_as = 2, .med = 0,
+			      .router_id = 2};
+	struct best_path c = {.kind = RIB_BGP, .neighbour_as = 1, .med = 5,
+			      .router_id = 3};
+	const struct best_path orders[6][3] = {
+		{a, b, c}, {a, c, b}, {b, a, c}, {b, c, a}, {c, a, b}, {c, b, a},
+	};
+
+	for (int i = 0; i < 6; i++)
+		cr_assert_eq(orders[i][best_choose(orders[i], 3)].router_id, 2);
+}
+
+/* ---------------------------------------------------------------- bounds */
+
+Test(rib, bounds)
+{
+	struct attr_table *t = attr_table_new();
+	struct rib *rib = rib_new(t);
+	struct rib_source_cfg cfg = {.kind = RIB_BGP, .max_prefixes = 3};
+	struct attr_spec spec = {.origin_as = 1};
+	struct attr *a = attr_intern(t, &spec);
+	struct prefix p = {.len = 24};
+	int src = rib_source_add(rib, &cfg);
+
+	for (uint32_t i = 0; i < 5; i++) {
+		p.hi = (uint64_t)i << 40;
+		cr_assert_eq(rib_announce(rib, src, &p, 0, a, 0),
+			     i < 3 ? 0 : -EDQUOT);
+	}
+	p.hi = 0; /* replacing is not growing */
+	cr_assert_eq(rib_announce(rib, src, &p, 0, a, 0), 0);
+	cr_assert_eq(rib_withdraw(rib, src, &p, 0), 0);
+	cr_assert_eq(rib_withdraw(rib, src, &p, 0), -ENOENT);
+	p.hi = UINT64_C(9) << 40;
+	cr_assert_eq(rib_announce(rib, src, &p, 0, a, 0), 0);
+
+	cfg.max_prefixes = 0;
+	cr_assert_eq(rib_source_update(rib, src, &cfg), 0);
+	for (uint32_t id = 0; id < RIB_PATHS_MAX + 2; id++)
+		cr_assert_eq(rib_announce(rib, src, &p, id, a, 0),
+			     id < RIB_PATHS_MAX ? 0 : -EDQUOT);
+	p.len = 33;
+	cr_assert_eq(rib_announce(rib, src, &p, 0, a, 0), -EINVAL);
+	p.len = 32;
+	cr_assert_eq(rib_announce(rib, src + 1, &p, 0, a, 0), -EINVAL);
+	cr_assert_eq(rib_announce(rib, -1, &p, 0, a, 0), -EINVAL);
+	rib_free(rib);
+	attr_unref(t, a);
+	cr_assert_eq(attr_table_count(t), 0);
+	attr_table_free(t);
+}
+
+Test(rib, sources)
+{
+	struct attr_table *t = attr_table_new();
+	struct rib *rib = rib_new(t);
+	struct rib_source_cfg cfg = {.kind = RIB_BGP};
+
+	for (int i = 0; i < RIB_SOURCES_MAX; i++)
+		cr_assert_eq(rib_source_add(rib, &cfg), i);
+	cr_assert_eq(rib_source_add(rib, &cfg), -ENOSPC);
+	rib_source_del(rib, 7);
+	cr_assert_null(rib_source_get(rib, 7));
+	cr_assert_eq(rib_source_add(rib, &cfg), 7);
+	cr_assert_not_null(rib_source_get(rib, 7));
+	rib_source_del(rib, -1);
+	rib_source_del(rib, RIB_SOURCES_MAX);
+	rib_free(rib);
+	rib_free(NULL);
+	attr_table_free(t);
+}
+
+/* A change of a source's rank turns the choice where it decided. */
+Test(rib, source_update_reranks)
+{
+	struct attr_table *t = attr_table_new();
+	struct rib *rib = rib_new(t);
+	struct rib_source_cfg cfg = {.kind = RIB_BGP, .router_id = 1};
+	struct attr_spec spec = {.origin_as = 1};
+	struct attr *a1 = attr_intern(t, &spec), *a2;
+	struct prefix p = {.len = 8, .hi = UINT64_C(10) << 56};
+	struct addr at = {p.hi, 0, FAMILY_IP4};
+	struct rib_route route;
+	int s1 = rib_source_add(rib, &cfg), s2;
+
+	spec.origin_as = 2;
+	a2 = attr_intern(t, &spec);
+	cfg.router_id = 2;
+	s2 = rib_source_add(rib, &cfg);
+	cr_assert_eq(rib_announce(rib, s2, &p, 0, a2, 0), 0);
+	cr_assert_eq(rib_announce(rib, s1, &p, 0, a1, 0), 0);
+	cr_assert(rib_lookup(rib, &at, &route) && route.source == s1);
+	cfg.router_id = 0;
+	cr_assert_eq(rib_source_update(rib, s2, &cfg), 0);
+	cr_assert(rib_lookup(rib, &at, &route) && route.source == s2);
+	rib_free(rib);
+	attr_unref(t, a1);
+	attr_unref(t, a2);
+	attr_table_free(t);
+}
