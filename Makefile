@@ -31,7 +31,7 @@ ARCH_INC  := $(shell $(CC) -print-multiarch 2>/dev/null)
 PKGS      := libbpf libuv libmicrohttpd yaml-0.1 jansson libcap-ng zlib
 CLI_PKGS  := libcurl jansson ncursesw
 PKG_CFLAGS := $(shell $(PKGCONFIG) --cflags $(PKGS) 2>/dev/null)
-PKG_LIBS   := $(shell $(PKGCONFIG) --libs $(PKGS) 2>/dev/null)
+PKG_LIBS   := $(shell $(PKGCONFIG) --libs $(PKGS) 2>/dev/null) -lm
 CLI_LIBS   := $(shell $(PKGCONFIG) --libs $(CLI_PKGS) 2>/dev/null)
 
 WARN := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes \
