@@ -247,7 +247,8 @@ enum bgp_verdict bgp_refresh_decode(const uint8_t *msg, size_t len,
 size_t bgp_open_encode(const struct bgp_open *open, uint8_t *buf, size_t size);
 size_t bgp_keepalive_encode(uint8_t *buf, size_t size);
 size_t bgp_eor_encode(enum family f, uint8_t *buf, size_t size);
-size_t bgp_refresh_encode(enum family f, uint8_t *buf, size_t size);
+size_t bgp_refresh_encode(enum family f, enum bgp_refresh_kind kind,
+			  uint8_t *buf, size_t size);
 size_t bgp_notification_encode(uint8_t code, uint8_t subcode,
 			       const uint8_t *data, size_t data_len,
 			       uint8_t *buf, size_t size);

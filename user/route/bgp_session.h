@@ -31,7 +31,7 @@
 
 #define BGP_PORT            179
 #define BGP_HOLD_TIME_S     90
-#define BGP_CONNECT_RETRY_S 10
+#define BGP_CONNECT_RETRY_S 5
 #define BGP_STALE_TIME_S    300
 #define BGP_MAX_PREFIXES    4000000 /* both families, four full tables */
 
@@ -40,9 +40,7 @@ struct bgp_local_cfg {
 	uint32_t router_id; /* BGP identifier, not 0 */
 };
 
-/* Start from bgp_peer_cfg_default() and set at least addr. All of it is
- * compared byte by byte on reload, which bgp_peer_cfg_default() makes sound:
- * it clears the padding. */
+/* Start from bgp_peer_cfg_default() and set at least addr. */
 struct bgp_peer_cfg {
 	char name[BGP_NAME_MAX]; /* for people; "" = its address */
 	struct addr addr;        /* the neighbour; unique in the set */
@@ -177,9 +175,10 @@ struct bgp_peerset;
 /* Both are called in the loop's thread and must not free the set. Any may be
  * NULL. */
 struct bgp_callbacks {
-	/* The neighbour's table of the family is complete (End-of-RIB; from
-	 * neighbours that do not send one: a quiet time after the first
-	 * routes). Once per session and family. */
+	/* The neighbour's table of the family is complete: End-of-RIB came
+	 * (from neighbours that do not send one: a quiet time after the first
+	 * routes) and it holds at least one path. Once per session and
+	 * family. */
 	void (*table_complete)(void *ctx, const struct bgp_peer_info *peer,
 			       enum family f);
 	/* Any change of state, after it. */
@@ -193,10 +192,15 @@ struct bgp_peerset *bgp_peerset_new(uv_loop_t *loop, struct rib *rib,
 				    const struct bgp_local_cfg *local,
 				    const struct bgp_callbacks *cb, void *ctx);
 
+/* Lets a second of the protocol's timers last `ms` milliseconds, so that
+ * tests need not wait. To be called before bgp_peerset_apply(). */
+void bgp_peerset_time_scale(struct bgp_peerset *set, unsigned ms);
+
 /* Makes the set equal to cfgs (n of them): starts new neighbours, ends those
  * not listed (Cease/De-configured, routes out), restarts those that differ
  * (their routes stay as stale meanwhile), leaves the others alone. A change
- * of `local` restarts all. Invalid entries and entries without room in the RIB
+ * of `local` restarts all. A new name, stale time or prefix limit does not
+ * restart. Invalid entries and entries without room in the RIB
  * are refused before anything is changed: -EINVAL, -ENOSPC, -ENOMEM. */
 int bgp_peerset_apply(struct bgp_peerset *set,
 		      const struct bgp_local_cfg *local,
