@@ -154,7 +154,7 @@ struct asm_as {
 
 /* asm_ifs[slot], slot = (ifindex + probe) % ASM_IF_SLOTS, probe <
  * ASM_IF_PROBES. Written by the keeper before it attaches. */
-#define ASM_IF_NO_L2     (1u << 0) /* frames start with the IP header */
+#define ASM_IFF_NO_L2    (1u << 0) /* frames start with the IP header */
 #define ASM_IFF_ATTACHED (1u << 8) /* metered now */
 #define ASM_IFF_QDISC    (1u << 9) /* its clsact qdisc is ours */
 struct asm_if {
@@ -169,6 +169,15 @@ struct asm_if {
 	__u64 base_tx_packets;
 	__u64 base_tx_bytes;
 	__u64 attached_at; /* seconds since the epoch, UTC */
+};
+
+/* The programs' constants (read-only data `cfg`); set before loading, the
+ * same as what asm_state says. n_cpus is the highest possible CPU + 1. */
+struct asm_cfg {
+	__u32 n_cpus;
+	__u32 rows;      /* rows per bank and CPU, row 0 included */
+	__u32 line_mask; /* asm_state.index_lines - 1 */
+	__u32 word_mask; /* asm_state.table_words - 1 */
 };
 
 /* asm_state[0] */

@@ -55,9 +55,11 @@
 /* First word that blocks may use: a multiple of the largest block. */
 #define ASM_POOL_AT ((1u << ASM_ROOT4_BITS) + (1u << ASM_ROOT6_BITS))
 
-/* Steps below the root. IPv4: 12 bits left, at least 4 a step. */
+/* Steps below the root. With ASM_STEP_BITS or more a step they always do;
+ * IPv6 has four to spare for shorter ones. */
+#define ASM_STEP_BITS 4
 #define ASM_STEPS4 3
-#define ASM_STEPS6 28
+#define ASM_STEPS6 32
 
 #define ASM_ENTRY_PTR	 (1u << 31)
 #define ASM_STRIDE_SHIFT 27

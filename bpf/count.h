@@ -1,0 +1,184 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+/*
+ * Counting: the books of a port, and the row of an AS pair. The layout and
+ * the equations are in asmeter/abi.h ("MODEL", "BANKS", "WRITERS").
+ *
+ * THE INDEX
+ *
+ * Rows are found through a hash index of 64-byte lines. A pair hashes to a
+ * line and a 12-bit tag; slots of a line fill from the first to the last and
+ * are never emptied, so the first empty slot ends the search: the pair is
+ * new and goes there. A full line sends its later pairs on to the next one
+ * (COUNT_LINES lines in all); when those are full too, or no row is left, the
+ * packet is counted as map_full. A tag is checked before the row is touched,
+ * so a hit costs one line of the index and one row: two cache lines. There is
+ * no lock and no retry, because each bank of each CPU has one writer.
+ */
+#ifndef ASMETER_COUNT_H
+#define ASMETER_COUNT_H
+
+#include "maps.h"
+
+#define COUNT_LINES    3
+#define COUNT_ROW_MASK 0xfffffu
+
+struct count_key {
+	__u32 src_ix;
+	__u32 dst_ix;
+	__u32 ifindex;
+	__u8 dir;
+	__u8 family;
+};
+
+/* Measures of one packet (or of the packets a GSO packet becomes). */
+struct count_size {
+	__u64 packets;
+	__u64 ip_bytes;
+	__u64 wire_bytes;
+};
+
+static __always_inline void count_add(struct asm_measure *m,
+				      const struct count_size *size)
+{
+	m->packets += size->packets;
+	m->ip_bytes += size->ip_bytes;
+	m->wire_bytes += size->wire_bytes;
+}
+
+/* The bank and CPU as one number: which part of each map is ours. Read once
+ * per packet. */
+static __always_inline __u32 count_part(void)
+{
+	struct asm_state *state;
+	__u32 zero = 0, bank = 0;
+
+	state = bpf_map_lookup_elem(&asm_state, &zero);
+	if (state)
+		bank = *(volatile __u32 *)&state->bank & 1;
+	return bank * cfg.n_cpus + bpf_get_smp_processor_id();
+}
+
+/* The slot of an interface, ASM_IF_UNLISTED when the keeper does not know
+ * it; its flags. */
+static __always_inline __u32 count_slot(__u32 ifindex, __u32 *ret_flags)
+{
+	struct asm_if *ifc;
+	__u32 slot;
+
+	*ret_flags = 0;
+	for (__u32 i = 0; i < ASM_IF_PROBES; i++) {
+		slot = (ifindex + i) % ASM_IF_SLOTS;
+		ifc = bpf_map_lookup_elem(&asm_ifs, &slot);
+		if (ifc && ifc->ifindex == ifindex) {
+			*ret_flags = ifc->flags;
+			return slot;
+		}
+	}
+	return ASM_IF_UNLISTED;
+}
+
+/* The books of the port: seen, and the bucket of the verdict. */
+static __always_inline void count_port(__u32 part, __u32 slot, __u32 ifindex,
+				       const int dir, __u32 verdict,
+				       const struct count_size *size)
+{
+	__u32 key = part * ASM_PORT_SLOTS + slot;
+	struct asm_port *port = bpf_map_lookup_elem(&asm_ports, &key);
+	struct asm_books *books;
+
+	if (!port)
+		return;
+	if (port->ifindex != ifindex)
+		port->ifindex = ifindex;
+	books = dir == ASM_DIR_IN ? &port->rx : &port->tx;
+	count_add(&books->seen, size);
+	if (verdict < ASM_VERDICTS)
+		count_add(&books->attributed + verdict, size);
+}
+
+static __always_inline __u32 count_hash(const struct count_key *key)
+{
+	__u64 h = (__u64)key->src_ix << 32 | key->dst_ix;
+
+	h ^= (__u64)(key->ifindex << 4 | key->dir << 3 | key->family) << 20;
+	h *= 0x9e3779b97f4a7c15ull;
+	h ^= h >> 32;
+	h *= 0xd6e8feb86659fd93ull;
+	return (__u32)(h >> 32);
+}
+
+static __always_inline bool count_is(const struct asm_row *row,
+				     const struct count_key *key)
+{
+	return row->src_ix == key->src_ix && row->dst_ix == key->dst_ix &&
+	       row->ifindex == key->ifindex && row->dir == key->dir &&
+	       row->family == key->family;
+}
+
+/* Takes the next free row for a pair and writes its key; 0 when full. */
+static __always_inline struct asm_row *
+count_new_row(__u32 part, const struct count_key *key, __u32 *ret_number)
+{
+	struct asm_cpu *cpu = bpf_map_lookup_elem(&asm_cpu, &part);
+	__u32 number, at, src = key->src_ix, dst = key->dst_ix;
+	struct asm_as *as;
+	struct asm_row *row;
+
+	if (!cpu)
+		return NULL;
+	number = cpu->n_rows + 1;
+	if (number >= cfg.rows || number > COUNT_ROW_MASK)
+		return NULL;
+	at = part * cfg.rows + number;
+	row = bpf_map_lookup_elem(&asm_rows, &at);
+	if (!row)
+		return NULL;
+	as = bpf_map_lookup_elem(&asm_as, &src);
+	row->src_as = as ? as->asn : 0;
+	as = bpf_map_lookup_elem(&asm_as, &dst);
+	row->dst_as = as ? as->asn : 0;
+	row->ifindex = key->ifindex;
+	row->dir = key->dir;
+	row->family = key->family;
+	row->src_ix = src;
+	row->dst_ix = dst;
+	cpu->n_rows = number;
+	*ret_number = number;
+	return row;
+}
+
+/* The row of a pair, made when it is new; NULL: map full. */
+static __always_inline struct asm_row *count_row(__u32 part,
+						 const struct count_key *key)
+{
+	__u32 hash = count_hash(key), lines = cfg.line_mask + 1;
+	__u32 tag = hash & ~COUNT_ROW_MASK;
+	struct asm_index_line *line;
+	struct asm_row *row;
+	__u32 at, slot, number;
+
+	for (__u32 i = 0; i < COUNT_LINES; i++) {
+		at = part * lines + ((hash + i) & cfg.line_mask);
+		line = bpf_map_lookup_elem(&asm_index, &at);
+		if (!line)
+			return NULL;
+		for (__u32 way = 0; way < ASM_INDEX_WAYS; way++) {
+			slot = line->slot[way];
+			if (!slot) {
+				row = count_new_row(part, key, &number);
+				if (row)
+					line->slot[way] = tag | number;
+				return row;
+			}
+			if ((slot & ~COUNT_ROW_MASK) != tag)
+				continue;
+			at = part * cfg.rows + (slot & COUNT_ROW_MASK);
+			row = bpf_map_lookup_elem(&asm_rows, &at);
+			if (row && count_is(row, key))
+				return row;
+		}
+	}
+	return NULL;
+}
+
+#endif
