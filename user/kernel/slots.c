@@ -82,7 +82,7 @@ int slot_take(int ifs_fd, const struct ifstat *st, uint32_t *ret_slot)
 	ifc.ifindex = st->ifindex;
 	ifc.flags |= ASM_IFF_ATTACHED;
 	if (st->arphrd != ARPHRD_ETHER && st->arphrd != ARPHRD_LOOPBACK)
-		ifc.flags |= ASM_IF_NO_L2;
+		ifc.flags |= ASM_IFF_NO_L2;
 	memset(ifc.name, 0, sizeof(ifc.name));
 	memcpy(ifc.name, st->name, strnlen(st->name, sizeof(ifc.name) - 1));
 	return slot_write(ifs_fd, slot, &ifc);
