@@ -17,52 +17,21 @@
 #include "asmeter/abi.h"
 #include "base/buf.h"
 #include "flow/ledger.h"
+#include "kernel/attach.h"
+#include "kernel/ifstat.h"
+#include "route/bgp_session.h"
 #include "route/rib.h"
 
-/* An interface's own counters (struct rtnl_link_stats64). */
-struct api_ifstats {
-	uint64_t rx_packets, rx_bytes;
-	uint64_t tx_packets, tx_bytes;
-};
-
-/* One metered interface; matched with the ledger's port by ifindex. */
+/* One metered interface; matched with the ledger's port by ifindex. What its
+ * own counters are compared from is in the port's struct asm_if. */
 struct api_iface {
-	uint32_t ifindex;
 	char name[ASM_IFNAME_LEN];
-	const char *mode_in;  /* "xdp-native", "tc-ingress", … ; NULL: none */
-	const char *mode_out; /* "tcx", "clsact", … ; NULL: none */
-	char driver[32];      /* "" if unknown */
-	bool up;
-	uint32_t mtu;
-	uint64_t speed_mbps; /* 0: unknown */
+	uint32_t ifindex; /* 0: gone */
+	enum attach_mode in, out;
+	uint32_t reattached;
+	char error[256]; /* why it is not metered, "": it is */
 	bool have_stats;
-	struct api_ifstats own; /* now, read as close to the drain as can be */
-	/* what `own` is compared from: when asmeter began to count here */
-	struct api_ifstats base;
-	const char *error; /* why it is not metered, NULL: it is */
-};
-
-#define API_PEER_ERRORS 8
-
-/* One BGP neighbour. Strings live as long as the context says so. */
-struct api_peer {
-	char name[64];    /* the address, or what the config calls it */
-	char address[64];
-	uint32_t remote_as; /* 0: not known yet */
-	const char *state;  /* "Idle" … "Established" (RFC 4271 section 8) */
-	bool established;
-	bool stale;         /* kept by graceful restart */
-	uint64_t since;     /* of the state; seconds since the epoch */
-	uint64_t prefixes[FAMILIES];
-	uint64_t stale_paths;
-	bool end_of_rib[FAMILIES];
-	uint64_t messages_in, messages_out;
-	uint64_t updates_in;
-	uint64_t bytes_in;
-	uint64_t flaps;     /* times the session was lost */
-	uint64_t treat_as_withdraw, attr_discard; /* RFC 7606 outcomes */
-	uint64_t notifications_in, notifications_out;
-	char last_error[128]; /* "" if none */
+	struct ifstat now; /* read as close to the drain's flip as can be */
 };
 
 /* The prefix table that the packet path reads. */
@@ -91,6 +60,8 @@ struct api_maps {
 	uint64_t drain_ns;
 };
 
+typedef void (*api_peer_fn)(void *ctx, const struct bgp_peer_info *peer);
+
 struct api_ctx {
 	/* set once */
 	const char *router;   /* the label `hostname`; never NULL */
@@ -109,26 +80,34 @@ struct api_ctx {
 	struct api_maps maps;
 	const struct api_iface *ifaces;
 	size_t n_ifaces;
-	const struct api_peer *peers;
-	size_t n_peers;
 	uint64_t meter_starts; /* 1 + restarts by the keeper */
 	uint64_t config_reloads, config_errors;
+	uint64_t now; /* seconds since the epoch; 0: the clock is asked */
 
 	/* NULL or a name in UTF-8 (anything else is replaced); valid until
 	 * the next call */
 	const char *(*as_name)(void *arg, uint32_t asn);
 	/* What the packet path itself would say; may be NULL. */
 	bool (*table_lookup)(void *arg, const struct addr *a, uint32_t *ret_as);
+	/* Visits the BGP neighbours (bgp_peerset_each); NULL: there are none */
+	void (*peers_each)(void *arg, api_peer_fn fn, void *ctx);
 	void *arg;
 
-	/* api.c's own: texts rendered once per drain */
-	struct api_cache {
-		uint64_t drain;
-		bool valid;
-		struct buf text;
-		struct buf gzip;
-	} cache;
+	/* api.c's own */
+	struct api_text *metrics; /* rendered once per drain */
+	struct api_text *metrics_gz;
+	uint64_t metrics_drain;
+	struct mono metrics_at;
+	uint64_t requests;
+	uint64_t refused; /* answered with 4xx or 5xx */
 };
+
+/* A body that may be sent to several clients at a time. */
+struct api_text {
+	unsigned refs;
+	struct buf b;
+};
+void api_text_unref(struct api_text *t);
 
 /* Frees what api_handle() keeps in the context. */
 void api_ctx_done(struct api_ctx *ctx);
@@ -146,22 +125,20 @@ struct api_request {
 	struct api_param params[API_PARAMS_MAX];
 	unsigned n_params; /* more than fit: API_PARAMS_MAX + 1 */
 	bool gzip;         /* the client takes gzip */
-	bool local;        /* came over the Unix socket */
 };
 
 struct api_response {
 	unsigned status;
 	const char *type;  /* static */
 	const char *allow; /* for 405, else NULL */
-	bool gzip;         /* body is gzip */
-	struct buf body;   /* the caller frees it … */
-	const struct buf *shared; /* … or, not NULL: sent instead of body;
-				   * constant until the next api_handle() */
+	bool gzip;         /* text is gzip */
+	struct api_text *text; /* the body; the caller drops the reference */
 };
 
 /* Always answers: what cannot be answered is a status of 4xx or 5xx with a
- * JSON body {"error": "…"} (or plain text outside /api). */
-void api_handle(struct api_ctx *ctx, const struct api_request *req,
+ * JSON body {"error": "…"} (or plain text outside /api). -ENOMEM: not even
+ * that; *ret is untouched. */
+int api_handle(struct api_ctx *ctx, const struct api_request *req,
 		struct api_response *ret);
 
 #endif

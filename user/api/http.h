@@ -22,13 +22,6 @@ struct http_cfg {
 	unsigned timeout_s;       /* of an idle connection; 0: 15 */
 };
 
-struct http_stats {
-	uint64_t requests;
-	uint64_t client_errors; /* answers of 4xx */
-	uint64_t server_errors; /* answers of 5xx */
-	uint64_t connections;   /* open now */
-};
-
 /* ctx and loop stay the caller's and must outlive the server. -EIO: the
  * library would not start. */
 int http_start(uv_loop_t *loop, const struct http_cfg *cfg,
@@ -36,6 +29,5 @@ int http_start(uv_loop_t *loop, const struct http_cfg *cfg,
 /* Closes all connections and listeners; what it has in the loop is gone after
  * the loop's next turn, and then it frees itself. NULL is fine. */
 void http_stop(struct http *h);
-void http_stats(const struct http *h, struct http_stats *ret);
 
 #endif

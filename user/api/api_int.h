@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Inside of the API; for user/api/ only. */
+#ifndef API_API_INT_H
+#define API_API_INT_H
+
+#include "api/api.h"
+#include "export/json.h"
+
+extern const char *const api_dir_name[ASM_DIRS]; /* "receive", "transmit" */
+
+/* A parsed request. */
+enum api_arg {
+	ARG_BY,
+	ARG_WHEN,
+	ARG_PER,
+	ARG_DIR,
+	ARG_ROLE,
+	ARG_N,
+	ARG_AS,
+	ARG_ADDR,
+	ARGS
+};
+
+enum { PER_AS, PER_PAIR };
+enum { WAY_IN, WAY_OUT, WAY_BOTH };
+
+struct api_args {
+	bool given[ARGS];
+	uint32_t u[ARGS]; /* number, or the number of a word */
+	struct addr addr;
+	uint32_t asn; /* from the path */
+};
+
+uint64_t api_now(const struct api_ctx *ctx);
+const char *api_as_name(const struct api_ctx *ctx, uint32_t asn);
+bool api_ready(const struct api_ctx *ctx);
+
+struct api_balance {
+	const struct api_iface *ifc; /* NULL: none of that ifindex */
+	bool known[ASM_DIRS];        /* the interface has counters to compare */
+	uint64_t if_packets[ASM_DIRS]; /* its own, since asmeter counts there */
+	uint64_t if_bytes[ASM_DIRS];
+	struct ifstat_balance b[ASM_DIRS];
+};
+
+void api_balance_of(const struct api_ctx *ctx, const struct ledger_port *p,
+		    struct api_balance *ret);
+
+struct api_peer_sums {
+	uint32_t peers;
+	uint32_t established;
+};
+void api_peers_count(const struct api_ctx *ctx, struct api_peer_sums *ret);
+
+/* The bodies. */
+void api_metrics(const struct api_ctx *ctx, struct buf *b);
+void api_landing(const struct api_ctx *ctx, struct buf *b);
+void api_json_version(struct api_ctx *ctx, const struct api_args *a,
+		      struct json *j);
+void api_json_status(struct api_ctx *ctx, const struct api_args *a,
+		     struct json *j);
+void api_json_top(struct api_ctx *ctx, const struct api_args *a,
+		  struct json *j);
+void api_json_as(struct api_ctx *ctx, const struct api_args *a,
+		 struct json *j);
+void api_json_lookup(struct api_ctx *ctx, const struct api_args *a,
+		     struct json *j);
+void api_json_interfaces(struct api_ctx *ctx, const struct api_args *a,
+			 struct json *j);
+void api_json_peers(struct api_ctx *ctx, const struct api_args *a,
+		    struct json *j);
+
+#endif

@@ -1,0 +1,125 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "export/json.h"
+
+#include <assert.h>
+#include <math.h>
+
+#include "base/utf8.h"
+
+#define REPLACEMENT "\xef\xbf\xbd" /* U+FFFD */
+
+void json_quote(struct buf *b, const char *s)
+{
+	static const char hex[] = "0123456789abcdef";
+	size_t n = strlen(s), i = 0;
+
+	buf_putc(b, '"');
+	while (i < n) {
+		unsigned char c = (unsigned char)s[i];
+		size_t len = utf8_char(s + i, n - i);
+
+		if (c == '"' || c == '\\') {
+			buf_putc(b, '\\');
+			buf_putc(b, (char)c);
+		} else if (c < 0x20 || c == 0x7f) {
+			buf_puts(b, "\\u00");
+			buf_putc(b, hex[c >> 4]);
+			buf_putc(b, hex[c & 15]);
+		} else if (len) {
+			buf_put(b, s + i, len);
+		} else {
+			buf_puts(b, REPLACEMENT);
+		}
+		i += len ? len : 1;
+	}
+	buf_putc(b, '"');
+}
+
+static void lead(struct json *j, const char *key)
+{
+	if (j->some[j->depth])
+		buf_putc(j->b, ',');
+	j->some[j->depth] = true;
+	if (key) {
+		json_quote(j->b, key);
+		buf_putc(j->b, ':');
+	}
+}
+
+static void open_with(struct json *j, const char *key, char c)
+{
+	lead(j, key);
+	buf_putc(j->b, c);
+	assert(j->depth + 1 < JSON_DEPTH);
+	j->some[++j->depth] = false;
+}
+
+static void close_with(struct json *j, char c)
+{
+	assert(j->depth > 0);
+	j->depth--;
+	buf_putc(j->b, c);
+}
+
+void json_object(struct json *j, const char *key)
+{
+	open_with(j, key, '{');
+}
+
+void json_array(struct json *j, const char *key)
+{
+	open_with(j, key, '[');
+}
+
+void json_end(struct json *j)
+{
+	close_with(j, '}');
+}
+
+void json_close(struct json *j)
+{
+	close_with(j, ']');
+}
+
+void json_str(struct json *j, const char *key, const char *v)
+{
+	if (!v) {
+		json_null(j, key);
+		return;
+	}
+	lead(j, key);
+	json_quote(j->b, v);
+}
+
+void json_u64(struct json *j, const char *key, uint64_t v)
+{
+	lead(j, key);
+	buf_u64(j->b, v);
+}
+
+void json_i64(struct json *j, const char *key, int64_t v)
+{
+	lead(j, key);
+	buf_i64(j->b, v);
+}
+
+void json_f64(struct json *j, const char *key, double v)
+{
+	lead(j, key);
+	if (!isfinite(v))
+		buf_puts(j->b, "null");
+	else
+		buf_printf(j->b, "%.12g", v);
+}
+
+void json_bool(struct json *j, const char *key, bool v)
+{
+	lead(j, key);
+	buf_puts(j->b, v ? "true" : "false");
+}
+
+void json_null(struct json *j, const char *key)
+{
+	lead(j, key);
+	buf_puts(j->b, "null");
+}
