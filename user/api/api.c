@@ -140,7 +140,7 @@ static bool parse_args(const struct api_request *req, uint32_t allowed,
 static const struct endpoint {
 	const char *path; /* one that ends in '/' takes an AS number */
 	void (*write)(struct api_ctx *ctx, const struct api_args *a,
-		      struct json *j);
+		      struct jw *j);
 	uint32_t allowed;
 	uint32_t required;
 } endpoints[] = {
@@ -185,11 +185,11 @@ static void answer_error(struct api_response *r, bool json, unsigned status,
 		return;
 	}
 	r->type = TYPE_JSON;
-	struct json j = json_init(b);
+	struct jw j = jw_init(b);
 
-	json_object(&j, NULL);
-	json_str(&j, "error", text);
-	json_end(&j);
+	jw_object(&j, NULL);
+	jw_str(&j, "error", text);
+	jw_end(&j);
 	buf_putc(b, '\n');
 }
 
@@ -219,12 +219,12 @@ static void answer_endpoint(struct api_ctx *ctx, const struct endpoint *e,
 		buf_free(&err);
 		return;
 	}
-	struct json j = json_init(&r->text->b);
+	struct jw j = jw_init(&r->text->b);
 
 	r->type = TYPE_JSON;
-	json_object(&j, NULL);
+	jw_object(&j, NULL);
 	e->write(ctx, &args, &j);
-	json_end(&j);
+	jw_end(&j);
 	buf_putc(&r->text->b, '\n');
 	buf_free(&err);
 }

@@ -56,18 +56,18 @@ void api_peers_count(const struct api_ctx *ctx, struct api_peer_sums *ret);
 void api_metrics(const struct api_ctx *ctx, struct buf *b);
 void api_landing(const struct api_ctx *ctx, struct buf *b);
 void api_json_version(struct api_ctx *ctx, const struct api_args *a,
-		      struct json *j);
+		      struct jw *j);
 void api_json_status(struct api_ctx *ctx, const struct api_args *a,
-		     struct json *j);
+		     struct jw *j);
 void api_json_top(struct api_ctx *ctx, const struct api_args *a,
-		  struct json *j);
+		  struct jw *j);
 void api_json_as(struct api_ctx *ctx, const struct api_args *a,
-		 struct json *j);
+		 struct jw *j);
 void api_json_lookup(struct api_ctx *ctx, const struct api_args *a,
-		     struct json *j);
+		     struct jw *j);
 void api_json_interfaces(struct api_ctx *ctx, const struct api_args *a,
-			 struct json *j);
+			 struct jw *j);
 void api_json_peers(struct api_ctx *ctx, const struct api_args *a,
-		    struct json *j);
+		    struct jw *j);
 
 #endif

@@ -28,6 +28,7 @@ struct server {
 	struct MHD_Daemon *mhd;
 	uv_poll_t poll;
 	uv_timer_t timer;
+	unsigned connections; /* after the last run */
 };
 
 struct http {
@@ -190,11 +191,27 @@ static void on_log(void *cls, const char *fmt, va_list ap)
 
 static void on_timer(uv_timer_t *t);
 
+static unsigned connections(const struct server *s)
+{
+	const union MHD_DaemonInfo *info = MHD_get_daemon_info(
+		s->mhd, MHD_DAEMON_INFO_CURRENT_CONNECTIONS);
+
+	return info ? info->num_connections : 0;
+}
+
+/* When there is no room MHD takes the listener out of its epoll set, and
+ * looks whether to put it back only at the start of a run: so a run after
+ * which there is more room is followed by another. */
 static void run(struct server *s)
 {
 	MHD_UNSIGNED_LONG_LONG ms;
+	unsigned before;
 
-	(void)MHD_run(s->mhd);
+	do {
+		before = s->connections;
+		(void)MHD_run(s->mhd);
+		s->connections = connections(s);
+	} while (s->connections < before);
 	if (MHD_get_timeout(s->mhd, &ms) == MHD_YES)
 		(void)uv_timer_start(&s->timer, on_timer, ms, 0);
 	else

@@ -8,7 +8,7 @@
 
 #define REPLACEMENT "\xef\xbf\xbd" /* U+FFFD */
 
-void json_quote(struct buf *b, const char *s)
+void jw_quote(struct buf *b, const char *s)
 {
 	static const char hex[] = "0123456789abcdef";
 	size_t n = strlen(s), i = 0;
@@ -35,75 +35,75 @@ void json_quote(struct buf *b, const char *s)
 	buf_putc(b, '"');
 }
 
-static void lead(struct json *j, const char *key)
+static void lead(struct jw *j, const char *key)
 {
 	if (j->some[j->depth])
 		buf_putc(j->b, ',');
 	j->some[j->depth] = true;
 	if (key) {
-		json_quote(j->b, key);
+		jw_quote(j->b, key);
 		buf_putc(j->b, ':');
 	}
 }
 
-static void open_with(struct json *j, const char *key, char c)
+static void open_with(struct jw *j, const char *key, char c)
 {
 	lead(j, key);
 	buf_putc(j->b, c);
-	assert(j->depth + 1 < JSON_DEPTH);
+	assert(j->depth + 1 < JW_DEPTH);
 	j->some[++j->depth] = false;
 }
 
-static void close_with(struct json *j, char c)
+static void close_with(struct jw *j, char c)
 {
 	assert(j->depth > 0);
 	j->depth--;
 	buf_putc(j->b, c);
 }
 
-void json_object(struct json *j, const char *key)
+void jw_object(struct jw *j, const char *key)
 {
 	open_with(j, key, '{');
 }
 
-void json_array(struct json *j, const char *key)
+void jw_array(struct jw *j, const char *key)
 {
 	open_with(j, key, '[');
 }
 
-void json_end(struct json *j)
+void jw_end(struct jw *j)
 {
 	close_with(j, '}');
 }
 
-void json_close(struct json *j)
+void jw_close(struct jw *j)
 {
 	close_with(j, ']');
 }
 
-void json_str(struct json *j, const char *key, const char *v)
+void jw_str(struct jw *j, const char *key, const char *v)
 {
 	if (!v) {
-		json_null(j, key);
+		jw_null(j, key);
 		return;
 	}
 	lead(j, key);
-	json_quote(j->b, v);
+	jw_quote(j->b, v);
 }
 
-void json_u64(struct json *j, const char *key, uint64_t v)
+void jw_u64(struct jw *j, const char *key, uint64_t v)
 {
 	lead(j, key);
 	buf_u64(j->b, v);
 }
 
-void json_i64(struct json *j, const char *key, int64_t v)
+void jw_i64(struct jw *j, const char *key, int64_t v)
 {
 	lead(j, key);
 	buf_i64(j->b, v);
 }
 
-void json_f64(struct json *j, const char *key, double v)
+void jw_f64(struct jw *j, const char *key, double v)
 {
 	lead(j, key);
 	if (!isfinite(v))
@@ -112,13 +112,13 @@ void json_f64(struct json *j, const char *key, double v)
 		buf_printf(j->b, "%.12g", v);
 }
 
-void json_bool(struct json *j, const char *key, bool v)
+void jw_bool(struct jw *j, const char *key, bool v)
 {
 	lead(j, key);
 	buf_puts(j->b, v ? "true" : "false");
 }
 
-void json_null(struct json *j, const char *key)
+void jw_null(struct jw *j, const char *key)
 {
 	lead(j, key);
 	buf_puts(j->b, "null");
