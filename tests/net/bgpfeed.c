@@ -4,7 +4,8 @@
  * and announces the whole table of libloc's database, each prefix with its
  * real origin AS, IPv4 and IPv6, End-of-RIB behind each family.
  *
- *   bgpfeed [-d DATABASE] [-n MAX] -a LOCAL-AS -l ADDR[:PORT] -6 NEXT-HOP6
+ *   bgpfeed [-d DATABASE] [-n MAX] [-p OWN-PREFIX]... -a LOCAL-AS
+ *           -l ADDR[:PORT] -6 NEXT-HOP6
  *
  * ADDR is the IPv4 next hop as well. Prefixes of one origin AS share their
  * UPDATE messages. Prints "sent N4 ipv4 N6 ipv6 in S s" per session.
@@ -28,6 +29,7 @@
 #define MSG_MAX   4096
 #define BUF_LEN   (256u << 10)
 #define HOLD_TIME 240
+#define OWN_MAX   16
 
 enum { MSG_OPEN = 1, MSG_UPDATE = 2, MSG_KEEPALIVE = 4 };
 
@@ -376,12 +378,20 @@ int main(int argc, char **argv)
 {
 	const char *path = LOC_DB_PATH, *addr = NULL;
 	struct feed f = {0};
+	struct loc_entry own[OWN_MAX];
 	struct table t = {0};
 	struct loc_db *db;
+	size_t n_own = 0;
 	int opt, lfd, err;
 
-	while ((opt = getopt(argc, argv, "d:n:a:l:6:")) != -1) {
+	while ((opt = getopt(argc, argv, "d:n:a:l:6:p:")) != -1) {
 		switch (opt) {
+		case 'p':
+			if (n_own == OWN_MAX ||
+			    prefix_parse(optarg, &own[n_own].prefix) != 0)
+				return 2;
+			n_own++;
+			break;
 		case 'd':
 			path = optarg;
 			break;
@@ -411,6 +421,10 @@ int main(int argc, char **argv)
 		return 1;
 	}
 	loc_db_close(db);
+	for (size_t i = 0; i < n_own; i++)
+		own[i].asn = f.as;
+	t.max = 0;
+	(void)table_add(&t, own, n_own);
 	qsort(t.v, t.n, sizeof(*t.v), table_cmp);
 	f.buf = malloc(BUF_LEN);
 	if (!f.buf)
