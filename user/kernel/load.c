@@ -13,7 +13,6 @@
 #include <time.h>
 #include <unistd.h>
 
-#if __has_include("asmeter.skel.h")
 #include "asmeter.skel.h"
 #include "kernel/pins.h"
 
@@ -620,4 +619,3 @@ int kern_unpin(const char *pin_dir, char *msg, size_t msg_len)
 	}
 	return 0;
 }
-#endif
