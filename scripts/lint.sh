@@ -19,7 +19,7 @@ allowed() {
 	route) echo 'base route asmeter' ;;
 	flow) echo 'base route flow asmeter' ;;
 	export) echo 'base route flow export asmeter' ;;
-	api) echo 'base route flow export api asmeter' ;;
+	api) echo 'base kernel route flow export api asmeter' ;;
 	*) echo 'base kernel route flow export api daemon cli asmeter' ;;
 	esac
 }

@@ -9,11 +9,13 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "api/api.h"
 #include "base/file.h"
 #include "daemon/config.h"
 
 #define SHIPPED "scripts/asmeter.yaml"
 #define MANUAL  "scripts/man/asmeter.yaml.5.scd"
+#define METRICS "scripts/man/asmeter-metrics.7.scd"
 
 static char *text_of(const char *path)
 {
@@ -146,5 +148,102 @@ Test(docs, every_key_is_documented)
 	cr_assert_gt(keys, 40);
 	free(reference);
 	free(yaml);
+	free(man);
+}
+
+/* ------------------------------------------------------------- metrics */
+
+struct peer {
+	struct bgp_peer_cfg cfg;
+	struct bgp_peer_info info;
+};
+
+static void one_peer(void *arg, api_peer_fn fn, void *ctx)
+{
+	struct peer *p = arg;
+
+	fn(ctx, &p->info);
+}
+
+/* The metrics page of a daemon that has one of each. */
+static char *metrics_page(void)
+{
+	struct ledger_cfg cfg = LEDGER_CFG_DEFAULT;
+	struct asm_if ifc = {.ifindex = 2, .name = "eth0"};
+	struct asm_books books = {.seen = {1, 1, 1}, .unknown_as = {1, 1, 1}};
+	struct api_iface iface = {.name = "eth0",
+				  .ifindex = 2,
+				  .have_stats = true,
+				  .now = {.ifindex = 2, .name = "eth0"}};
+	struct peer peer = {.info = {.cfg = &peer.cfg, .name = "x"}};
+	struct api_ctx ctx = {.router = "r",
+			      .version = "t",
+			      .ifaces = &iface,
+			      .n_ifaces = 1,
+			      .peers_each = one_peer,
+			      .arg = &peer,
+			      .now = 10,
+			      .table = {.live = true, .published_at = 3},
+			      .loc = {.loaded = true}};
+	struct api_request q = {.method = "GET", .path = "/metrics"};
+	struct api_response r;
+	struct ledger *l;
+	char *text;
+
+	bgp_peer_cfg_default(&peer.cfg);
+	cr_assert_eq(ledger_new(&cfg, &l), 0);
+	ledger_begin(l, (struct mono){1});
+	ledger_port(l, 2, &ifc, &books, &books);
+	cr_assert_eq(ledger_end(l), 0);
+	ctx.ledger = l;
+	cr_assert_eq(api_handle(&ctx, &q, &r), 0);
+	cr_assert_eq(r.status, 200);
+	text = strndup((const char *)r.text->b.p, r.text->b.len);
+	api_text_unref(r.text);
+	api_ctx_done(&ctx);
+	ledger_free(l);
+	return text;
+}
+
+Test(docs, every_metric_is_documented)
+{
+	char *page = metrics_page(), *man = text_of(METRICS), *save = NULL;
+	size_t families = 0;
+
+	for (char *l = strtok_r(page, "\n", &save); l;
+	     l = strtok_r(NULL, "\n", &save)) {
+		char name[96], marked[100];
+
+		if (sscanf(l, "# TYPE %95s", name) != 1)
+			continue;
+		families++;
+		(void)snprintf(marked, sizeof(marked), "*%s*", name);
+		cr_assert_not_null(strstr(man, marked), "%s lacks %s", METRICS,
+				   name);
+	}
+	cr_assert_gt(families, 60);
+	free(page);
+	free(man);
+}
+
+/* The other way: what the page names exists. */
+Test(docs, every_documented_metric_exists)
+{
+	char *page = metrics_page(), *man = text_of(METRICS), *save = NULL;
+	size_t names = 0;
+
+	for (char *l = strtok_r(man, "\n", &save); l;
+	     l = strtok_r(NULL, "\n", &save)) {
+		char name[96], type[110];
+
+		if (sscanf(l, "*%95[a-z_0-9]*", name) != 1 ||
+		    !strchr(name, '_'))
+			continue;
+		names++;
+		(void)snprintf(type, sizeof(type), "# TYPE %s ", name);
+		cr_assert_not_null(strstr(page, type), "no metric %s", name);
+	}
+	cr_assert_gt(names, 60);
+	free(page);
 	free(man);
 }
