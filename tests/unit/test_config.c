@@ -109,7 +109,7 @@ static const char every_key[] =
 	"  listen: [\"127.0.0.1:9999\", \"[::1]:9590\"]\n"
 	"  max-as: 50\n"
 	"api: {socket: /run/x.sock, group: staff}\n"
-	"counters: {rows: 16, table-words: 1048576}\n"
+	"counters: {rows: 16, table-words: 2097152}\n"
 	"drain-interval: 500ms\n"
 	"log-level: debug\n"
 	"user: root\n"
@@ -183,7 +183,7 @@ Test(config, every_key)
 	cr_assert_str_eq(c->api.socket, "/run/x.sock");
 	cr_assert_str_eq(c->api.group, "staff");
 	cr_assert_eq(c->counters.rows, 16);
-	cr_assert_eq(c->counters.table_words, 1u << 20);
+	cr_assert_eq(c->counters.table_words, 1u << 21);
 	cr_assert_eq(c->drain_interval_ms, 500);
 	cr_assert_eq(c->log_level, LOG_LVL_DEBUG);
 	cr_assert_str_eq(c->user, "root");
@@ -290,7 +290,7 @@ static const struct {
 	 "a list, not a value"},
 	{"local-as: 1\napi: 5\n", 2, 6, "api has to be a map"},
 	{"local-as: 1\ncounters: {rows: 15}\n", 2, 18, "between 16"},
-	{"local-as: 1\ncounters: {table-words: 1048577}\n", 2, 11,
+	{"local-as: 1\ncounters: {table-words: 2097153}\n", 2, 11,
 	 "a power of 2"},
 	{"local-as: 1\ndrain-interval: 10ms\n", 2, 17, "between 50ms and 60s"},
 	{"local-as: 1\nlog-level: warn\n", 2, 12, "\"warning\"?"},

@@ -9,7 +9,7 @@
  * formed as it has to be, costs the meter its life and nothing else.
  *
  *   keeper -> meter   maps, listener (one per socket), config, iface (each),
- *                     start; later iface, config, stop
+ *                     start; go; later iface, config, reloads, stop
  *   meter -> keeper   ready after start; then beats; status; reloaded
  */
 #ifndef DAEMON_IPC_H
@@ -26,12 +26,14 @@
 
 enum ipc_type {
 	/* keeper -> meter */
-	IPC_MAPS = 1,    /* fds: every map; arg: n-th start of a meter */
+	IPC_MAPS = 1,    /* fds: every map; arg: this is the n-th meter */
 	IPC_LISTENER,    /* fd; arg: enum ipc_listener */
-	IPC_CONFIG,      /* fd: the text; arg: number of reloads so far */
+	IPC_CONFIG,      /* fd: the text */
 	IPC_IFACE,       /* arg of arg2 interfaces; 0 of 0: there are none */
-	IPC_START,       /* all handed over */
-	IPC_STOP,        /* end; arg: 1 when a meter will follow at once */
+	IPC_START,       /* all handed over: open it, then say ready */
+	IPC_GO,          /* attached, privileges dropped: talk to peers */
+	IPC_RELOADS,     /* arg: reloads, arg2: refused ones, so far */
+	IPC_STOP,        /* the daemon ends */
 	/* meter -> keeper */
 	IPC_READY,
 	IPC_BEAT,

@@ -175,7 +175,7 @@ static const struct schema_key counters_keys[] = {
 	 .max = 1048576},
 	{"table-words", "size of the prefix table in 32-bit words, a power of 2",
 	 "8388608", SCHEMA_UINT, AT(config_counters, table_words),
-	 .min = 1u << 20, .max = 1u << 26},
+	 .min = 1u << 21, .max = 1u << 26},
 	{0},
 };
 

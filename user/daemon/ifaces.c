@@ -1,0 +1,235 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "daemon/ifaces.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/log.h"
+
+static struct iface *find(struct iface_set *s, const char *name)
+{
+	for (size_t i = 0; i < s->n; i++) {
+		if (!strcmp(s->v[i].name, name))
+			return &s->v[i];
+	}
+	return NULL;
+}
+
+static struct attach_opts opts_of(const struct iface_set *s,
+				  enum config_mode mode)
+{
+	static const enum attach_want in[] = {
+		[CONFIG_MODE_AUTO] = ATTACH_WANT_AUTO,
+		[CONFIG_MODE_NATIVE] = ATTACH_WANT_NATIVE,
+		[CONFIG_MODE_TC] = ATTACH_WANT_TC,
+		[CONFIG_MODE_GENERIC] = ATTACH_WANT_GENERIC,
+	};
+
+	return (struct attach_opts){.pin_dir = s->pin_dir,
+				    .in = in[mode],
+				    .out = ATTACH_WANT_AUTO};
+}
+
+static int attach(const struct iface_set *s, struct iface *f, char *msg,
+		  size_t msg_len)
+{
+	struct attach_opts o = opts_of(s, f->want);
+	struct attach_status st = {0};
+	int err = attach_iface(s->kern, f->name, &o, &st, msg, msg_len);
+
+	if (err) {
+		f->ifindex = 0;
+		f->in = f->out = ATTACH_NONE;
+		(void)snprintf(f->error, sizeof(f->error), "%.*s",
+			       (int)sizeof(f->error) - 1, msg);
+		return err;
+	}
+	f->ifindex = st.ifindex;
+	f->in = st.in.mode;
+	f->out = st.out.mode;
+	f->error[0] = '\0';
+	log_info("%s: metered, in %s, out %s", f->name,
+		 attach_mode_name(f->in), attach_mode_name(f->out));
+	if (msg[0])
+		log_notice("%s", msg);
+	if (st.slot == ASM_IF_UNLISTED)
+		log_warn("%s: no slot of its own is free: counted as unlisted",
+			 f->name);
+	return 0;
+}
+
+static bool was_attached(const struct iface_set *s, const char *name)
+{
+	struct attach_status st;
+
+	return !attach_get(s->pin_dir, name, &st) && st.ifindex &&
+	       (st.in.alive || st.out.alive);
+}
+
+static void detach(const struct iface_set *s, const char *name)
+{
+	char msg[KERN_MSG_LEN] = "";
+	int err = attach_detach(s->pin_dir, name, msg, sizeof(msg));
+
+	if (!err)
+		log_info("%s: not metered any more", name);
+	else if (err != -ENODEV && err != -ENOENT)
+		log_warn("%s: cannot be detached: %s", name, msg);
+}
+
+/* Takes back what was done for the first n of next. */
+static void undo(struct iface_set *s, struct iface_set *next,
+		 const bool *fresh, size_t n)
+{
+	char msg[KERN_MSG_LEN];
+
+	for (size_t i = 0; i < n; i++) {
+		struct iface *old = find(s, next->v[i].name);
+
+		if (fresh[i])
+			detach(next, next->v[i].name);
+		else if (old && old->want != next->v[i].want)
+			(void)attach(s, old, msg, sizeof(msg));
+	}
+}
+
+int iface_set_apply(struct iface_set *s, const struct config *cfg, char *msg,
+		    size_t msg_len)
+{
+	struct iface_set next = {.kern = s->kern, .pin_dir = s->pin_dir};
+	bool fresh[ASM_IF_SLOTS] = {false};
+
+	for (size_t i = 0; i < cfg->n_interfaces; i++) {
+		struct iface *f = &next.v[i];
+		const struct iface *old = find(s, cfg->interfaces[i].name);
+		int err = 0;
+
+		if (old)
+			*f = *old;
+		(void)snprintf(f->name, sizeof(f->name), "%s",
+			       cfg->interfaces[i].name);
+		f->want = cfg->interfaces[i].mode;
+		next.n++;
+		if (old && old->want == f->want && old->ifindex)
+			continue;
+		fresh[i] = !was_attached(s, f->name);
+		err = attach(&next, f, msg, msg_len);
+		if (err) {
+			undo(s, &next, fresh, i + !fresh[i]);
+			return err;
+		}
+	}
+	for (size_t i = 0; i < s->n; i++) {
+		if (!find(&next, s->v[i].name))
+			detach(s, s->v[i].name);
+	}
+	*s = next;
+	return 0;
+}
+
+void iface_set_event(struct iface_set *s, enum ifstat_event_kind kind,
+		     const struct ifstat *st)
+{
+	if (kind == IFSTAT_LOST || !st) {
+		s->check = true;
+		return;
+	}
+	for (size_t i = 0; i < s->n; i++) {
+		const struct iface *f = &s->v[i];
+
+		if (f->ifindex == st->ifindex)
+			s->check |= kind == IFSTAT_GONE ||
+				    strcmp(f->name, st->name) != 0;
+		else if (!strcmp(f->name, st->name))
+			s->check = true;
+	}
+}
+
+/* One interface against what the kernel has now. True: it changed. */
+static bool repair(struct iface_set *s, struct iface *f)
+{
+	char msg[KERN_MSG_LEN] = "";
+	struct ifstat st;
+	bool there = !ifstat_get(0, f->name, &st);
+
+	if (there && st.ifindex == f->ifindex)
+		return false;
+	if (!there) {
+		bool change = f->ifindex != 0;
+
+		if (change)
+			log_warn("%s: the interface is gone", f->name);
+		f->ifindex = 0;
+		f->in = f->out = ATTACH_NONE;
+		(void)snprintf(f->error, sizeof(f->error),
+			       "the interface is gone");
+		return change;
+	}
+	f->reattached++;
+	if (attach(s, f, msg, sizeof(msg)))
+		log_error("%s", msg);
+	else
+		log_notice("%s: attached again (interface %u)", f->name,
+			   f->ifindex);
+	return true;
+}
+
+bool iface_set_repair(struct iface_set *s)
+{
+	bool changed = false;
+
+	if (!s->check)
+		return false;
+	s->check = false;
+	for (size_t i = 0; i < s->n; i++)
+		changed |= repair(s, &s->v[i]);
+	return changed;
+}
+
+int iface_set_tell(const struct iface_set *s, int fd)
+{
+	struct ipc_msg m = {.type = IPC_IFACE};
+	int err = s->n ? 0 : ipc_send(fd, &m, NULL, 0);
+
+	for (size_t i = 0; !err && i < s->n; i++) {
+		const struct iface *f = &s->v[i];
+
+		m = (struct ipc_msg){.type = IPC_IFACE,
+				     .arg = (uint32_t)i,
+				     .arg2 = (uint32_t)s->n};
+		memcpy(m.iface.name, f->name, sizeof(m.iface.name));
+		m.iface.ifindex = f->ifindex;
+		m.iface.mode_in = f->in;
+		m.iface.mode_out = f->out;
+		m.iface.reattached = f->reattached;
+		memcpy(m.text, f->error, sizeof(m.text));
+		err = ipc_send(fd, &m, NULL, 0);
+	}
+	return err;
+}
+
+struct stranger_job {
+	const struct iface_set *s;
+	void (*fn)(const char *name);
+};
+
+static int on_attached(void *ctx, const struct attach_status *st)
+{
+	const struct stranger_job *j = ctx;
+
+	for (size_t i = 0; i < j->s->n; i++) {
+		if (!strcmp(j->s->v[i].name, st->name))
+			return 0;
+	}
+	if (st->ifindex)
+		j->fn(st->name);
+	return 0;
+}
+
+void iface_set_strangers(const struct iface_set *s, void (*fn)(const char *name))
+{
+	struct stranger_job j = {s, fn};
+
+	(void)attach_list(s->pin_dir, on_attached, &j);
+}

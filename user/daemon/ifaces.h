@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The interfaces that the configuration names, and what has become of them.
+ * Stopping the daemon leaves them attached; only a reload takes one off.
+ */
+#ifndef DAEMON_IFACES_H
+#define DAEMON_IFACES_H
+
+#include <stdbool.h>
+
+#include "daemon/config.h"
+#include "daemon/ipc.h"
+#include "kernel/attach.h"
+#include "kernel/ifstat.h"
+
+struct iface {
+	char name[ASM_IFNAME_LEN];
+	enum config_mode want;
+	uint32_t ifindex; /* that it was attached at; 0: it is gone */
+	enum attach_mode in, out;
+	uint32_t reattached;
+	char error[IPC_TEXT]; /* why it is not metered; "": it is */
+};
+
+struct iface_set {
+	struct iface v[ASM_IF_SLOTS];
+	size_t n;
+	const struct kern *kern;
+	const char *pin_dir;
+	bool check; /* an event came: iface_set_repair() has work */
+};
+
+/* Makes the set equal to the configuration: attaches what is new or has
+ * another mode, then detaches what is not listed any more. When one cannot be
+ * attached, what this call attached is taken off again, the set stays as it
+ * was, -errno, and one line with the cure in msg (KERN_MSG_LEN). */
+int iface_set_apply(struct iface_set *s, const struct config *cfg, char *msg,
+		    size_t msg_len);
+
+/* An event of ifstat_watch_read(). */
+void iface_set_event(struct iface_set *s, enum ifstat_event_kind kind,
+		     const struct ifstat *st);
+
+/* Attaches again what has come back, after events. True: something changed,
+ * to be told to the meter. */
+bool iface_set_repair(struct iface_set *s);
+
+/* Tells the meter; -errno of ipc_send(). */
+int iface_set_tell(const struct iface_set *s, int fd);
+
+/* Calls fn for each interface that is attached but not in the set. */
+void iface_set_strangers(const struct iface_set *s, void (*fn)(const char *name));
+
+#endif
