@@ -1,0 +1,599 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "daemon/routes.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "base/mono.h"
+#include "daemon/files.h"
+#include "kernel/grace.h"
+
+#define REVIEW_MS     1000
+#define INSTALL_CHUNK 20000u /* prefixes a turn of the loop: some 10 ms */
+#define LOC_RETRY_S   600u   /* after a failure, and to see a newer file */
+
+struct region {
+	void *p;
+	size_t len;
+};
+
+struct routes {
+	uv_loop_t *loop;
+	const struct config *cfg;
+	int grace_fd, state_fd;
+	struct region state, words, as;
+	struct attr_table *attrs;
+	struct rib *rib;
+	struct table *table;
+	struct names *names;
+	int src_own, src_override, src_loc;
+
+	uv_timer_t flush;
+	uv_work_t grace;
+	uint64_t seal; /* being waited for; 0: none */
+	int grace_err;
+	bool no_space; /* said so */
+
+	uv_timer_t review;
+	unsigned reviews;
+	struct mono started;
+	bool bgp_complete[FAMILIES];
+	bool loc_have[FAMILIES];
+
+	uv_work_t reading;
+	struct files *files; /* being read or installed; NULL: none */
+	bool again;          /* asked for while another reading went on */
+	uv_idle_t install;
+	size_t installed; /* of files->entries */
+	struct timespec loc_mtime;
+	int64_t loc_created_at;
+	size_t loc_names;
+	bool loc_open;
+	char loc_error[128];
+	bool stopped;
+};
+
+static uint32_t now_s(void)
+{
+	return (uint32_t)time(NULL);
+}
+
+/* ---------------------------------------------------------- the table */
+
+static void start_grace(struct routes *r);
+
+static void flush_table(struct routes *r)
+{
+	enum table_flush how = r->files && r->installed ? TABLE_FLUSH_BUSY
+							: TABLE_FLUSH_NOW;
+	int rc = table_flush(r->table, how, now_s());
+
+	if (rc == -ENOSPC && !r->no_space) {
+		log_error("the prefix table is full: some prefixes keep their old answer; raise counters.table-words");
+		r->no_space = true;
+	} else if (rc == TABLE_CLEAN && r->no_space) {
+		log_notice("the prefix table has room again");
+		r->no_space = false;
+	}
+	start_grace(r);
+}
+
+static void on_grace(uv_work_t *w, int status)
+{
+	struct routes *r = w->data;
+	uint64_t seal = r->seal;
+
+	r->seal = 0;
+	if (r->stopped)
+		return;
+	if (status < 0 || r->grace_err) {
+		log_error("waiting for the programs: %s",
+			  strerror(status < 0 ? -status : -r->grace_err));
+		return; /* nothing is reclaimed: safe */
+	}
+	table_reclaim(r->table, seal);
+	flush_table(r);
+}
+
+static void wait_grace(uv_work_t *w)
+{
+	struct routes *r = w->data;
+
+	r->grace_err = grace_wait(r->grace_fd, r->state_fd);
+}
+
+static void start_grace(struct routes *r)
+{
+	if (r->seal)
+		return;
+	r->seal = table_seal(r->table);
+	if (!r->seal)
+		return;
+	r->grace.data = r;
+	if (uv_queue_work(r->loop, &r->grace, wait_grace, on_grace))
+		r->seal = 0;
+}
+
+static void on_flush(uv_timer_t *t)
+{
+	struct routes *r = t->data;
+
+	if (!r->seal)
+		flush_table(r);
+}
+
+/* ------------------------------------------------------- own prefixes */
+
+static int announce(struct routes *r, int src, const struct prefix *p,
+		    uint32_t asn, uint32_t flags)
+{
+	const struct attr_spec spec = {.origin_as = asn, .flags = flags};
+	struct attr *a = attr_intern(r->attrs, &spec);
+	int err;
+
+	if (!a)
+		return -ENOMEM;
+	err = rib_announce(r->rib, src, p, 0, a, now_s());
+	attr_unref(r->attrs, a);
+	return err;
+}
+
+static void begin_update(struct routes *r, int src)
+{
+	for (unsigned f = 0; f < FAMILIES; f++)
+		(void)rib_mark_stale(r->rib, src, (enum family)f);
+}
+
+static void end_update(struct routes *r, int src)
+{
+	for (unsigned f = 0; f < FAMILIES; f++)
+		(void)rib_sweep_stale(r->rib, src, (enum family)f);
+}
+
+static void apply_own(struct routes *r)
+{
+	begin_update(r, r->src_own);
+	for (size_t i = 0; i < r->cfg->n_own_prefixes; i++) {
+		int err = announce(r, r->src_own,
+				   &r->cfg->own_prefixes[i].prefix,
+				   r->cfg->local_as, ATTR_LOCAL);
+
+		if (err)
+			log_error("own-prefixes: %s", strerror(-err));
+	}
+	end_update(r, r->src_own);
+	names_clear_overrides(r->names);
+	for (size_t i = 0; i < r->cfg->as_names.n_overrides; i++)
+		(void)names_override(r->names,
+				     r->cfg->as_names.overrides[i].asn,
+				     r->cfg->as_names.overrides[i].name);
+}
+
+static void apply_overrides(struct routes *r, const struct files *f)
+{
+	int err = 0;
+
+	if (f->overrides_err == -EINVAL)
+		log_warn("%s:%u: %s: the overrides stay as they were",
+			 f->overrides_path, f->overrides_why.line,
+			 f->overrides_why.text);
+	else if (f->overrides_err)
+		log_warn("%s: %s: the overrides stay as they were",
+			 f->overrides_path, strerror(-f->overrides_err));
+	if (f->overrides_err)
+		return;
+	begin_update(r, r->src_override);
+	for (size_t i = 0; !err && i < f->overrides.n; i++)
+		err = announce(r, r->src_override, &f->overrides.v[i].prefix,
+			       f->overrides.v[i].asn, 0);
+	if (err)
+		log_error("%s: %s", f->overrides_path, strerror(-err));
+	end_update(r, r->src_override);
+}
+
+/* ------------------------------------------------------- libloc, files */
+
+static size_t bgp_paths(const struct routes *r, enum family f)
+{
+	size_t n = 0;
+
+	for (int src = 0; src < RIB_SOURCES_MAX; src++) {
+		const struct rib_source_cfg *c = rib_source_get(r->rib, src);
+
+		if (c && c->kind == RIB_BGP)
+			n += rib_source_paths(r->rib, src, f);
+	}
+	return n;
+}
+
+static bool loc_wanted(const struct routes *r, enum family f)
+{
+	return r->cfg->libloc.use == CONFIG_LOC_FALLBACK && !r->bgp_complete[f];
+}
+
+static void loc_failed(struct routes *r, const struct files *f)
+{
+	const char *why = f->loc_err == -EBADMSG ? "damaged, or no libloc database"
+						 : strerror(-f->loc_err);
+
+	if (strcmp(r->loc_error, why) != 0)
+		log_warn("%s: %s: %s", f->loc_path, why,
+			 r->loc_open ? "what was read before stays"
+				     : "no fallback table and no names from there");
+	(void)snprintf(r->loc_error, sizeof(r->loc_error), "%s", why);
+}
+
+static void release(struct routes *r, enum family f)
+{
+	if (table_held(r->table, f))
+		table_release(r->table, f);
+}
+
+/* Is there reason to wait for a neighbor before the pinned table goes? */
+static bool may_wait(const struct routes *r, enum family f)
+{
+	if (mono_diff_ns(r->started, mono_now()) >
+	    ROUTES_HOLD_MS * NSEC_PER_MSEC)
+		return false;
+	for (size_t i = 0; i < r->cfg->bgp.n_neighbors; i++) {
+		if (r->cfg->bgp.neighbors[i].families & 1u << f)
+			return true;
+	}
+	return false;
+}
+
+static void start_reading(struct routes *r, bool all);
+
+static void finish_install(struct routes *r)
+{
+	struct files *f = r->files;
+
+	(void)uv_idle_stop(&r->install);
+	for (unsigned i = 0; i < FAMILIES; i++) {
+		if (!f->walk[i])
+			continue;
+		(void)rib_sweep_stale(r->rib, r->src_loc, (enum family)i);
+		r->loc_have[i] = true;
+	}
+	if (f->walk[FAMILY_IP4] || f->walk[FAMILY_IP6])
+		log_info("libloc: %zu IPv4 and %zu IPv6 prefixes",
+			 rib_source_paths(r->rib, r->src_loc, FAMILY_IP4),
+			 rib_source_paths(r->rib, r->src_loc, FAMILY_IP6));
+	files_free(f);
+	r->files = NULL;
+	r->installed = 0;
+	if (r->again)
+		start_reading(r, true);
+}
+
+static void on_install(uv_idle_t *h)
+{
+	struct routes *r = h->data;
+	const struct files *f = r->files;
+	size_t end = r->installed + INSTALL_CHUNK;
+
+	if (end > f->n_entries)
+		end = f->n_entries;
+	for (; r->installed < end; r->installed++) {
+		const struct loc_entry *e = &f->entries[r->installed];
+		int err = announce(r, r->src_loc, &e->prefix, e->asn, 0);
+
+		if (!err)
+			continue;
+		log_error("libloc: %s", strerror(-err));
+		r->installed = f->n_entries;
+		break;
+	}
+	if (r->installed >= f->n_entries)
+		finish_install(r);
+}
+
+static void take_names(struct routes *r, struct files *f)
+{
+	if (f->names_err)
+		log_warn("%s: %s: names stay as they were", f->names_path,
+			 f->names_err == -EBADMSG || f->names_err == -ENODATA
+				 ? "no file of AS names"
+				 : strerror(-f->names_err));
+	else if (f->names_path[0] && f->names_rep.bad_lines)
+		log_warn("%s:%u: %s (%zu such lines are left out)",
+			 f->names_path, f->names_rep.bad_line,
+			 f->names_rep.text, f->names_rep.bad_lines);
+	if (f->names || !r->cfg->as_names.file)
+		names_use_file(r->names, f->names);
+	f->names = NULL;
+	if (f->loc_err) {
+		loc_failed(r, f);
+		return;
+	}
+	r->loc_open = true;
+	r->loc_error[0] = '\0';
+	r->loc_created_at = loc_db_created_at(f->loc);
+	r->loc_names = loc_db_ases(f->loc);
+	names_use_loc(r->names, f->loc);
+	f->loc = NULL;
+}
+
+static void on_read(uv_work_t *w, int status)
+{
+	struct routes *r = w->data;
+	struct files *f = r->files;
+
+	if (r->stopped || status < 0)
+		return;
+	take_names(r, f);
+	apply_overrides(r, f);
+	for (unsigned i = 0; i < FAMILIES; i++) {
+		f->walk[i] &= !f->loc_err && loc_wanted(r, (enum family)i);
+		if (f->walk[i])
+			(void)rib_mark_stale(r->rib, r->src_loc,
+					     (enum family)i);
+	}
+	r->installed = 0;
+	(void)uv_idle_start(&r->install, on_install);
+}
+
+static void read_files(uv_work_t *w)
+{
+	const struct routes *r = w->data;
+
+	files_read(r->files);
+}
+
+static struct timespec mtime_of(const char *path)
+{
+	struct stat st;
+
+	return stat(path, &st) ? (struct timespec){0} : st.st_mtim;
+}
+
+static bool loc_is_newer(const struct routes *r)
+{
+	struct timespec t = mtime_of(r->cfg->libloc.database);
+
+	return t.tv_sec != r->loc_mtime.tv_sec ||
+	       t.tv_nsec != r->loc_mtime.tv_nsec;
+}
+
+/* all: names and overrides, too. */
+static void start_reading(struct routes *r, bool all)
+{
+	struct files *f;
+
+	if (r->files) {
+		r->again |= all;
+		return;
+	}
+	r->again = false;
+	f = files_new(r->cfg);
+	if (!f)
+		return;
+	for (unsigned i = 0; i < FAMILIES; i++)
+		f->walk[i] = loc_wanted(r, (enum family)i) &&
+			     (!r->loc_have[i] || loc_is_newer(r));
+	r->loc_mtime = mtime_of(f->loc_path);
+	r->files = f;
+	r->reading.data = r;
+	if (uv_queue_work(r->loop, &r->reading, read_files, on_read)) {
+		files_free(f);
+		r->files = NULL;
+	}
+}
+
+/* Each second: which sources should there be, and are they there? */
+static void review(struct routes *r)
+{
+	bool missing = false;
+
+	for (unsigned i = 0; i < FAMILIES; i++) {
+		enum family f = (enum family)i;
+
+		if (r->bgp_complete[f] && !bgp_paths(r, f)) {
+			r->bgp_complete[f] = false;
+			log_notice("no BGP route is left for IPv%d", i ? 6 : 4);
+		}
+		if (!loc_wanted(r, f) && r->loc_have[f]) {
+			r->loc_have[f] = false;
+			(void)rib_flush(r->rib, r->src_loc, f);
+		}
+		missing |= loc_wanted(r, f) && !r->loc_have[f];
+		if (r->bgp_complete[f] ||
+		    (!r->files && !may_wait(r, f)))
+			release(r, f);
+	}
+	if (missing && !r->files && !r->loc_error[0])
+		start_reading(r, false);
+	else if (++r->reviews % LOC_RETRY_S == 0 &&
+		 (missing || loc_is_newer(r)))
+		start_reading(r, false);
+}
+
+static void on_review(uv_timer_t *t)
+{
+	review(t->data);
+}
+
+/* -------------------------------------------------------------- start */
+
+static int map_region(int fd, size_t len, struct region *ret)
+{
+	long page = sysconf(_SC_PAGESIZE);
+	size_t pages = (len + (size_t)page - 1) / (size_t)page;
+	void *p = mmap(NULL, pages * (size_t)page, PROT_READ | PROT_WRITE,
+		       MAP_SHARED, fd, 0);
+
+	if (p == MAP_FAILED)
+		return -errno;
+	*ret = (struct region){p, pages * (size_t)page};
+	return 0;
+}
+
+static int open_table(struct routes *r, const int fds[ASM_MAP_COUNT])
+{
+	struct table_cfg tc = {0};
+	const struct asm_state *st;
+	int err = map_region(fds[ASM_MAP_STATE], sizeof(struct asm_state),
+			     &r->state);
+
+	if (err)
+		return err;
+	st = r->state.p;
+	if (st->abi_version != ASM_ABI_VERSION)
+		return -EPROTO;
+	err = map_region(fds[ASM_MAP_TABLE], (size_t)st->table_words * 4,
+			 &r->words);
+	if (!err)
+		err = map_region(fds[ASM_MAP_AS],
+				 ASM_AS_SLOTS * sizeof(struct asm_as), &r->as);
+	if (err)
+		return err;
+	tc.words = r->words.p;
+	tc.n_words = st->table_words;
+	tc.as = r->as.p;
+	tc.as_slots = ASM_AS_SLOTS;
+	tc.state = r->state.p;
+	return table_open(&tc, r->rib, &r->table);
+}
+
+static int add_source(struct routes *r, enum rib_kind kind, const char *name,
+		      int *ret)
+{
+	struct rib_source_cfg c = {.kind = kind};
+
+	(void)snprintf(c.name, sizeof(c.name), "%s", name);
+	*ret = rib_source_add(r->rib, &c);
+	return *ret < 0 ? *ret : 0;
+}
+
+static int open_rib(struct routes *r)
+{
+	int err;
+
+	r->attrs = attr_table_new();
+	r->rib = r->attrs ? rib_new(r->attrs) : NULL;
+	r->names = names_new();
+	if (!r->rib || !r->names)
+		return -ENOMEM;
+	err = add_source(r, RIB_OVERRIDE, "own prefix", &r->src_own);
+	if (!err)
+		err = add_source(r, RIB_OVERRIDE, "override", &r->src_override);
+	if (!err)
+		err = add_source(r, RIB_LOC, "libloc", &r->src_loc);
+	return err;
+}
+
+static void start_timers(struct routes *r)
+{
+	(void)uv_timer_init(r->loop, &r->flush);
+	(void)uv_timer_init(r->loop, &r->review);
+	(void)uv_idle_init(r->loop, &r->install);
+	r->flush.data = r->review.data = r->install.data = r;
+	(void)uv_timer_start(&r->flush, on_flush, 0, ROUTES_FLUSH_MS);
+	(void)uv_timer_start(&r->review, on_review, REVIEW_MS, REVIEW_MS);
+}
+
+int routes_start(uv_loop_t *loop, const int fds[ASM_MAP_COUNT],
+		 const struct config *cfg, struct routes **ret)
+{
+	struct routes *r = calloc(1, sizeof(*r));
+	int err;
+
+	if (!r)
+		return -ENOMEM;
+	r->loop = loop;
+	r->cfg = cfg;
+	r->started = mono_now();
+	r->grace_fd = fds[ASM_MAP_GRACE];
+	r->state_fd = fds[ASM_MAP_STATE];
+	err = open_rib(r);
+	if (!err)
+		err = open_table(r, fds);
+	if (err)
+		return err; /* the process ends: its memory goes with it */
+	start_timers(r);
+	apply_own(r);
+	start_reading(r, true);
+	*ret = r;
+	return 0;
+}
+
+void routes_configure(struct routes *r, const struct config *cfg)
+{
+	r->cfg = cfg;
+	r->loc_error[0] = '\0';
+	apply_own(r);
+	start_reading(r, true);
+	review(r);
+}
+
+void routes_bgp_complete(struct routes *r, enum family f)
+{
+	if (!bgp_paths(r, f))
+		return; /* an empty feed is no table */
+	r->bgp_complete[f] = true;
+	review(r);
+}
+
+void routes_stop(struct routes *r)
+{
+	if (!r || r->stopped)
+		return;
+	r->stopped = true;
+	(void)uv_timer_stop(&r->flush);
+	(void)uv_timer_stop(&r->review);
+	(void)uv_idle_stop(&r->install);
+}
+
+/* ------------------------------------------------------------ looking */
+
+struct rib *routes_rib(const struct routes *r)
+{
+	return r->rib;
+}
+
+struct attr_table *routes_attrs(const struct routes *r)
+{
+	return r->attrs;
+}
+
+const struct asm_state *routes_state(const struct routes *r)
+{
+	return r->state.p;
+}
+
+const char *routes_as_name(const struct routes *r, uint32_t asn)
+{
+	const char *s = names_get(r->names, asn);
+
+	return s[0] ? s : NULL;
+}
+
+uint32_t routes_lookup(const struct routes *r, const struct addr *a)
+{
+	return table_lookup(r->table, a);
+}
+
+void routes_info(const struct routes *r, struct routes_info *ret)
+{
+	*ret = (struct routes_info){.loc_loaded = r->loc_open,
+				    .loc_created_at = r->loc_created_at,
+				    .loc_names = r->loc_names};
+	table_stats(r->table, &ret->table);
+	for (unsigned i = 0; i < FAMILIES; i++) {
+		enum family f = (enum family)i;
+
+		ret->source[i] = table_held(r->table, f) ? "snapshot"
+				 : bgp_paths(r, f)	 ? "bgp"
+				 : r->loc_have[f]	 ? "libloc"
+							 : "none";
+		ret->loc_prefixes[i] = rib_source_paths(r->rib, r->src_loc, f);
+	}
+	memcpy(ret->loc_error, r->loc_error, sizeof(ret->loc_error));
+}
