@@ -1,0 +1,112 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Each test runs in a process of its own, so the fences end with it. */
+#include <criterion/criterion.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/bpf.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/ptrace.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "daemon/sandbox.h"
+
+static void no_new_privs(void)
+{
+	cr_assert_eq(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0), 0);
+}
+
+Test(sandbox, writes_in_one_directory_only)
+{
+	char in[] = "/tmp/asmeter-in-XXXXXX", out[] = "/tmp/asmeter-out-XXXXXX";
+	char a[80], b[80], c[80], why[80] = "";
+	int fd;
+
+	cr_assert(mkdtemp(in) && mkdtemp(out));
+	snprintf(a, sizeof(a), "%s/a", in);
+	snprintf(b, sizeof(b), "%s/b", in);
+	snprintf(c, sizeof(c), "%s/c", out);
+	fd = open(c, O_CREAT | O_WRONLY, 0600);
+	cr_assert_eq(write(fd, "x", 1), 1);
+	close(fd);
+	no_new_privs();
+	cr_assert_eq(sandbox_files(in), 0);
+
+	fd = open(a, O_CREAT | O_TRUNC | O_WRONLY, 0600);
+	cr_assert_geq(fd, 0);
+	close(fd);
+	cr_assert_eq(rename(a, b), 0);
+	if (open(c, O_RDONLY) < 0)
+		strcpy(why, "read");
+	if (open(c, O_WRONLY) >= 0 || errno != EACCES)
+		strcpy(why, "write");
+	if (!unlink(c) || errno != EACCES)
+		strcpy(why, "unlink");
+	if (!truncate(c, 0) || errno != EACCES)
+		strcpy(why, "truncate");
+	if (!rename(b, c))
+		strcpy(why, "rename out");
+	if (!mkdir("/tmp/asmeter-nope", 0700))
+		strcpy(why, "mkdir");
+	cr_assert_str_empty(why);
+	cr_assert_eq(unlink(b), 0);
+}
+
+#define REFUSED(call)                                                          \
+	do {                                                                   \
+		errno = 0;                                                     \
+		cr_assert_eq((call), -1, #call);                               \
+		cr_assert_eq(errno, EPERM, #call);                             \
+	} while (0)
+
+static void *in_thread(void *arg)
+{
+	int *ret = arg;
+
+	*ret = kill(getppid(), 0);
+	return NULL;
+}
+
+Test(sandbox, calls)
+{
+	union bpf_attr attr = {.map_type = BPF_MAP_TYPE_ARRAY,
+			       .key_size = 4, .value_size = 4,
+			       .max_entries = 1};
+	char *const argv[] = {NULL};
+	pthread_t t;
+	int ret = 0;
+
+	no_new_privs();
+	cr_assert_eq(sandbox_calls(), 0);
+	REFUSED(kill(getppid(), 0));
+	REFUSED((int)syscall(SYS_tgkill, getppid(), getppid(), 0));
+	REFUSED((int)syscall(SYS_pidfd_open, getppid(), 0));
+	REFUSED((int)ptrace(PTRACE_TRACEME, 0, NULL, NULL));
+	REFUSED(execve("/bin/true", argv, argv));
+	REFUSED(chmod("/tmp", 01777));
+	REFUSED(chown("/tmp", 0, 0));
+	REFUSED((int)syscall(SYS_bpf, BPF_MAP_CREATE, &attr, sizeof(attr)));
+	REFUSED((int)syscall(SYS_bpf, BPF_OBJ_GET, &attr, sizeof(attr)));
+	REFUSED((int)syscall(SYS_bpf, BPF_LINK_DETACH, &attr, sizeof(attr)));
+	REFUSED((int)syscall(SYS_bpf, BPF_LINK_UPDATE, &attr, sizeof(attr)));
+	REFUSED((int)syscall(SYS_prlimit64, getppid(), RLIMIT_NOFILE, NULL,
+			     NULL));
+	cr_assert_eq((int)syscall(SYS_prlimit64, 0, RLIMIT_NOFILE, NULL, NULL),
+		     0);
+	/* what it needs: elements of a map whose descriptor it has */
+	errno = 0;
+	(void)syscall(SYS_bpf, BPF_MAP_LOOKUP_ELEM, &attr, 0);
+	cr_assert_neq(errno, EPERM);
+	/* its own process, for abort() */
+	cr_assert_eq((int)syscall(SYS_tgkill, getpid(), gettid(), 0), 0);
+	cr_assert_eq(pthread_create(&t, NULL, in_thread, &ret), 0);
+	cr_assert_eq(pthread_join(t, NULL), 0);
+	cr_assert_eq(ret, -1, "a thread is free");
+}
