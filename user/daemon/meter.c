@@ -1,0 +1,304 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "daemon/meter.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "daemon/exits.h"
+#include "daemon/meter_int.h"
+#include "daemon/privs.h"
+#include "daemon/sandbox.h"
+
+#define BEAT_MS      3000
+#define STATUS_BEATS 4 /* a status line each so many beats */
+
+static void say(struct meter *m, enum ipc_type type, uint32_t arg,
+		const char *text)
+{
+	struct ipc_msg msg = {.type = (uint16_t)type, .arg = arg};
+
+	(void)snprintf(msg.text, sizeof(msg.text), "%s", text);
+	(void)ipc_send(m->sock, &msg, NULL, 0);
+}
+
+/* ---------------------------------------------------------------- end */
+
+/* What must outlive the process is written; its memory goes with it. */
+static void end(struct meter *m, int rc, enum bgp_stop how)
+{
+	if (m->stopping)
+		return;
+	m->stopping = true;
+	m->rc = rc;
+	peers_stop(m->peers, how);
+	http_stop(m->http);
+	routes_stop(m->routes);
+	books_stop(m->books);
+	uv_stop(&m->loop);
+}
+
+static void fail(struct meter *m, const char *what, int err)
+{
+	log_error("%s: %s", what, strerror(-err));
+	end(m, EXIT_FAILED, BGP_STOP_RESTART);
+}
+
+/* -------------------------------------------------------------- start */
+
+static void on_cut(void *ctx)
+{
+	(void)ctx; /* the ledger is read when somebody asks */
+}
+
+static void on_start(struct meter *m)
+{
+	const struct asm_state *st;
+	int err;
+
+	if (m->started || !m->have_maps || !m->cfg) {
+		fail(m, "start", -EPROTO);
+		return;
+	}
+	err = routes_start(&m->loop, m->map_fd, m->cfg, &m->routes);
+	if (err) {
+		fail(m, "the prefix table", err);
+		return;
+	}
+	st = routes_state(m->routes);
+	err = books_start(&m->loop, m->map_fd, st->created_at, m->cfg, on_cut,
+			  m, &m->books);
+	if (err) {
+		fail(m, "the counters", err);
+		return;
+	}
+	err = serve_start(m);
+	if (err) {
+		fail(m, "the HTTP server", err);
+		return;
+	}
+	m->started = true;
+	say(m, IPC_READY, 0, "");
+}
+
+static void on_go(struct meter *m)
+{
+	char text[IPC_TEXT] = "";
+	int err;
+
+	if (!m->started || m->going)
+		return;
+	m->going = true;
+	err = peers_start(&m->loop, m->cfg, m->routes, &m->peers, text,
+			  sizeof(text));
+	if (err)
+		log_error("%s", text[0] ? text : strerror(-err));
+	for (unsigned i = 0; m->peers && i < m->n_listeners; i++) {
+		if (m->listeners[i].kind != IPC_LISTEN_BGP)
+			continue;
+		err = peers_listen(m->peers, m->listeners[i].fd);
+		if (err)
+			log_error("bgp.listen: %s", strerror(-err));
+	}
+}
+
+/* ------------------------------------------------------------- config */
+
+static void on_config(struct meter *m, int fd)
+{
+	static struct config_report rep; /* large */
+	struct config *cfg = NULL, *old = m->cfg;
+	char text[IPC_TEXT] = "";
+	int err = config_load_fd(fd, &cfg, &rep);
+
+	close(fd);
+	if (err) {
+		say(m, IPC_RELOADED, 1,
+		    rep.n ? rep.errors[0].text : strerror(-err));
+		return;
+	}
+	log_setup(cfg->log_level, "meter");
+	if (!m->started) {
+		config_free(old);
+		m->cfg = cfg;
+		return;
+	}
+	if (m->peers && peers_configure(m->peers, cfg, text, sizeof(text)))
+		log_error("%s: the neighbors stay as they were", text);
+	m->cfg = cfg;
+	routes_configure(m->routes, cfg);
+	books_configure(m->books, cfg);
+	serve_configure(m);
+	config_free(old);
+	say(m, IPC_RELOADED, text[0] != '\0', text);
+}
+
+static void on_iface(struct meter *m, const struct ipc_msg *msg)
+{
+	if (!msg->arg2) {
+		m->n_ifaces = 0;
+		return;
+	}
+	m->coming[msg->arg] = *msg;
+	if (msg->arg + 1 < msg->arg2)
+		return;
+	memcpy(m->ifaces, m->coming, msg->arg2 * sizeof(m->ifaces[0]));
+	m->n_ifaces = msg->arg2;
+}
+
+/* ------------------------------------------------------------ the keeper */
+
+static void on_listener(struct meter *m, enum ipc_listener kind, int fd)
+{
+	if (m->n_listeners == METER_LISTENERS_MAX || m->started) {
+		close(fd);
+		return;
+	}
+	m->listeners[m->n_listeners].fd = fd;
+	m->listeners[m->n_listeners++].kind = kind;
+}
+
+static void on_message(struct meter *m, const struct ipc_msg *msg,
+		       const int *fds)
+{
+	switch (msg->type) {
+	case IPC_MAPS:
+		m->starts = msg->arg;
+		m->have_maps = true;
+		memcpy(m->map_fd, fds, sizeof(m->map_fd));
+		return;
+	case IPC_LISTENER:
+		on_listener(m, (enum ipc_listener)msg->arg, fds[0]);
+		return;
+	case IPC_CONFIG:
+		on_config(m, fds[0]);
+		return;
+	case IPC_IFACE:
+		on_iface(m, msg);
+		return;
+	case IPC_START:
+		on_start(m);
+		return;
+	case IPC_GO:
+		on_go(m);
+		return;
+	case IPC_RELOADS:
+		m->reloads = msg->arg;
+		m->reloads_refused = msg->arg2;
+		return;
+	default:
+		end(m, EXIT_OK, BGP_STOP_SHUTDOWN);
+	}
+}
+
+static void on_readable(uv_poll_t *p, int status, int events)
+{
+	struct meter *m = p->data;
+
+	(void)status;
+	(void)events;
+	while (!m->stopping) {
+		struct ipc_msg msg;
+		int fds[IPC_FDS_MAX];
+		int err = ipc_recv(m->sock, IPC_FROM_KEEPER, &msg, fds, NULL);
+
+		if (err == -EAGAIN)
+			return;
+		if (err == -EPIPE) {
+			log_warn("the keeper is gone: ending; counting goes on");
+			end(m, EXIT_OK, BGP_STOP_RESTART);
+			return;
+		}
+		if (err) {
+			fail(m, "message of the keeper", err);
+			return;
+		}
+		on_message(m, &msg, fds);
+	}
+}
+
+static void say_status(struct meter *m)
+{
+	struct routes_info ri;
+	struct ledger_sums ls;
+	char text[IPC_TEXT];
+
+	routes_info(m->routes, &ri);
+	ledger_sums(books_ledger(m->books), &ls);
+	(void)snprintf(text, sizeof(text),
+		       "%zu interfaces; IPv4 %u prefixes (%s), IPv6 %u (%s); %zu BGP sessions up; %u ASes seen",
+		       m->n_ifaces, ri.table.prefixes[FAMILY_IP4],
+		       ri.source[FAMILY_IP4], ri.table.prefixes[FAMILY_IP6],
+		       ri.source[FAMILY_IP6],
+		       m->peers ? peers_established(m->peers) : 0, ls.ases);
+	say(m, IPC_STATUS, 0, text);
+}
+
+static void on_beat(uv_timer_t *t)
+{
+	struct meter *m = t->data;
+
+	say(m, IPC_BEAT, 0, "");
+	if (m->started && m->beats++ % STATUS_BEATS == 0)
+		say_status(m);
+}
+
+/* As little as the kernel can be made to allow; -errno is fatal. */
+static int fence(void)
+{
+	int files = sandbox_files(BOOKS_DIR), calls = sandbox_calls();
+
+	if (files == -EOPNOTSUPP)
+		log_info("this kernel has no Landlock: files are not fenced off");
+	else if (files)
+		return files;
+	if (calls == -EOPNOTSUPP)
+		log_info("no seccomp filter for this machine");
+	else if (calls)
+		return calls;
+	return 0;
+}
+
+int meter_run(int fd)
+{
+	static struct meter m; /* large */
+	char why[PRIVS_MSG_LEN];
+	int err;
+
+	log_setup(LOG_LVL_INFO, "meter");
+	if (privs_verify_none(why, sizeof(why))) {
+		log_error("%s", why);
+		return EXIT_PRIVILEGE;
+	}
+	err = fence();
+	if (err) {
+		log_error("cannot fence the meter: %s", strerror(-err));
+		return EXIT_PRIVILEGE;
+	}
+	/* the keeper ends us; a signal to the whole group must not come first */
+	(void)signal(SIGTERM, SIG_IGN);
+	(void)signal(SIGINT, SIG_IGN);
+	(void)signal(SIGHUP, SIG_IGN);
+	(void)prctl(PR_SET_NAME, "asmeterd-meter", 0, 0, 0);
+	m.sock = fd;
+	err = uv_loop_init(&m.loop);
+	if (!err)
+		err = uv_poll_init(&m.loop, &m.sock_poll, fd);
+	if (!err)
+		err = uv_timer_init(&m.loop, &m.beat);
+	if (err) {
+		log_error("libuv: %s", uv_strerror(err));
+		return EXIT_FAILED;
+	}
+	m.sock_poll.data = m.beat.data = &m;
+	(void)uv_poll_start(&m.sock_poll, UV_READABLE | UV_DISCONNECT,
+			    on_readable);
+	(void)uv_timer_start(&m.beat, on_beat, BEAT_MS, BEAT_MS);
+	(void)uv_run(&m.loop, UV_RUN_DEFAULT);
+	return m.rc;
+}

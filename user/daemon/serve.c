@@ -1,0 +1,150 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The meter's answers: fills the API's context from its parts. */
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+#include "daemon/meter_int.h"
+#include "version.h"
+
+static void refresh_ifaces(struct meter *m)
+{
+	for (size_t i = 0; i < m->n_ifaces; i++) {
+		const struct ipc_msg *src = &m->ifaces[i];
+		struct api_iface *dst = &m->api_ifaces[i];
+		const struct ifstat *st = books_ifstat(m->books,
+						       src->iface.ifindex);
+
+		*dst = (struct api_iface){
+			.ifindex = src->iface.ifindex,
+			.in = (enum attach_mode)src->iface.mode_in,
+			.out = (enum attach_mode)src->iface.mode_out,
+			.reattached = src->iface.reattached,
+			.have_stats = st != NULL,
+		};
+		memcpy(dst->name, src->iface.name, sizeof(dst->name));
+		memcpy(dst->error, src->text, sizeof(dst->error));
+		if (st)
+			dst->now = *st;
+	}
+	m->api.ifaces = m->api_ifaces;
+	m->api.n_ifaces = m->n_ifaces;
+}
+
+/* One word for both families, the better source first. */
+static const char *source_of(const struct routes_info *ri)
+{
+	static const char *const order[] = {"bgp", "snapshot", "libloc"};
+
+	for (size_t i = 0; i < sizeof(order) / sizeof(*order); i++) {
+		for (unsigned f = 0; f < FAMILIES; f++) {
+			if (!strcmp(ri->source[f], order[i]))
+				return order[i];
+		}
+	}
+	return "none";
+}
+
+static void refresh_routes(struct meter *m)
+{
+	const struct asm_state *st = routes_state(m->routes);
+	struct routes_info ri;
+	struct api_ctx *a = &m->api;
+
+	routes_info(m->routes, &ri);
+	a->table = (struct api_table){
+		.live = st->table_published_at != 0,
+		.source = source_of(&ri),
+		.words_used = ri.table.words_used,
+		.words = ri.table.words,
+		.as_used = ri.table.as_count,
+		.as_max = ASM_AS_SLOTS - 1,
+		.epoch = ri.table.epoch,
+		.published_at = st->table_published_at,
+	};
+	a->loc = (struct api_loc){
+		.loaded = ri.loc_loaded,
+		.created_at = (uint64_t)ri.loc_created_at,
+		.names = ri.loc_names,
+	};
+	memcpy(a->loc.error, ri.loc_error, sizeof(a->loc.error));
+	for (unsigned f = 0; f < FAMILIES; f++) {
+		a->table.prefixes[f] = ri.table.prefixes[f];
+		a->loc.prefixes[f] = ri.loc_prefixes[f];
+	}
+}
+
+static void refresh(struct api_ctx *a)
+{
+	struct meter *m = a->arg;
+	struct counters_stats cs;
+
+	books_counters(m->books, &cs);
+	a->ledger = books_ledger(m->books);
+	a->maps = (struct api_maps){
+		.rows_used = cs.rows_used_max,
+		.rows = cs.rows,
+		.pairs = cs.pairs,
+		.drain_ns = (uint64_t)cs.last_drain_ns,
+	};
+	a->meter_starts = m->starts;
+	a->config_reloads = m->reloads;
+	a->config_errors = m->reloads_refused;
+	refresh_routes(m);
+	refresh_ifaces(m);
+}
+
+static const char *as_name(void *arg, uint32_t asn)
+{
+	const struct meter *m = arg;
+
+	return routes_as_name(m->routes, asn);
+}
+
+static bool lookup(void *arg, const struct addr *addr, uint32_t *ret_as)
+{
+	const struct meter *m = arg;
+
+	*ret_as = routes_lookup(m->routes, addr);
+	return *ret_as != 0;
+}
+
+static void each_peer(void *arg, api_peer_fn fn, void *ctx)
+{
+	const struct meter *m = arg;
+
+	if (m->peers)
+		peers_each(m->peers, fn, ctx);
+}
+
+void serve_configure(struct meter *m)
+{
+	(void)snprintf(m->hostname, sizeof(m->hostname), "%s",
+		       m->cfg->hostname);
+	m->api.router = m->hostname;
+	m->api.local_as = m->cfg->local_as;
+}
+
+int serve_start(struct meter *m)
+{
+	struct http_cfg hc = {0};
+	int fds[METER_LISTENERS_MAX];
+
+	m->api.version = ASMETER_VERSION;
+	m->api.started_at = (uint64_t)time(NULL);
+	m->api.started = mono_now();
+	m->api.rib = routes_rib(m->routes);
+	m->api.refresh = refresh;
+	m->api.as_name = as_name;
+	m->api.table_lookup = lookup;
+	m->api.peers_each = each_peer;
+	m->api.arg = m;
+	serve_configure(m);
+	refresh(&m->api);
+	for (unsigned i = 0; i < m->n_listeners; i++) {
+		if (m->listeners[i].kind != IPC_LISTEN_BGP)
+			fds[hc.n_listeners++] = m->listeners[i].fd;
+	}
+	hc.listeners = fds;
+	return http_start(&m->loop, &hc, &m->api, &m->http);
+}
