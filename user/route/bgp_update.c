@@ -162,10 +162,12 @@ static struct addr addr_v4(uint32_t a)
 	return (struct addr){.hi = (uint64_t)a << 32, .family = FAMILY_IP4};
 }
 
-/* RFC 4271 6.3: NEXT_HOP must be a valid host address. */
+/* RFC 4271 6.3: NEXT_HOP must be a valid host address. Deviation: a loopback
+ * address is taken, for that is what a speaker on this very router gives for
+ * the routes that it originates; nothing is ever forwarded by it here. */
 static bool next_hop_valid(uint32_t a)
 {
-	return a >> 24 != 0 && a >> 24 != 127 && a >> 28 < 0xe;
+	return a >> 24 != 0 && a >> 28 < 0xe;
 }
 
 static void read_next_hop(struct walk *w, struct cur *a)
