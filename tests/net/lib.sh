@@ -1,0 +1,71 @@
+# shellcheck shell=bash
+# SPDX-License-Identifier: BSD-2-Clause
+# What the network tests share. A test runs inside its own namespaces
+# (tests/isolate.sh): r0 is the metered interface of the router (here), g0
+# the other end, in the namespace "far".
+set -eu
+B=${B:-build}
+case $B in /*) ;; *) B=$PWD/$B ;; esac
+gen=$B/tests/net/gen
+ctl=$B/tests/net/meterctl
+work=$(mktemp -d "${TMPDIR:-/tmp}/asmeter-net.XXXXXX")
+trap 'rm -rf "$work"' EXIT
+
+fail() {
+	echo "FAIL: $*" >&2
+	exit 1
+}
+
+far() { ip netns exec far "$@"; }
+
+# rig [MTU]: the two interfaces, quiet (no address, no router advertisements).
+rig() {
+	ip netns add far
+	ip link add r0 mtu "${1:-9000}" type veth peer name g0 \
+		mtu "${1:-9000}" netns far
+	for s in all default r0; do
+		echo 1 >/proc/sys/net/ipv6/conf/$s/disable_ipv6
+	done
+	far sh -c 'for s in all default g0; do
+		echo 1 >/proc/sys/net/ipv6/conf/$s/disable_ipv6; done'
+	ip link set r0 up
+	far ip link set g0 up
+	far ip link set lo up
+}
+
+# addresses N [SHIFT]: $work/prefixes ("prefix asn") and $work/hosts ("address
+# asn"): N IPv4 /24 with a /25 inside that belongs to another AS, N IPv6 /48
+# with a /64 inside, and hosts without a route. SHIFT moves all AS numbers.
+addresses() {
+	awk -v n="$1" -v shift="${2:-0}" -v p="$work/prefixes" -v h="$work/hosts" 'BEGIN {
+	for (i = 0; i < n; i++) {
+		a = 20 + int(i / 65536); b = int(i / 256) % 256; c = i % 256
+		s = shift
+		printf "%d.%d.%d.0/24 %d\n", a, b, c, 1000 + i + s > p
+		printf "%d.%d.%d.128/25 %d\n", a, b, c, 100000 + i + s > p
+		printf "%d.%d.%d.%d %d\n", a, b, c, i % 128, 1000 + i + s > h
+		printf "%d.%d.%d.%d %d\n", a, b, c, 128 + i % 128, 100000 + i + s > h
+		printf "2a00:%x:%x::/48 %.0f\n", int(i / 65536), i % 65536, 200000 + i + s > p
+		printf "2a00:%x:%x:1::/64 %.0f\n", int(i / 65536), i % 65536, 4200000000 + i + s > p
+		printf "2a00:%x:%x:2::%x %.0f\n", int(i / 65536), i % 65536, i, 200000 + i + s > h
+		printf "2a00:%x:%x:1::%x %.0f\n", int(i / 65536), i % 65536, i, 4200000000 + i + s > h
+	}
+	for (i = 1; i < 20; i++) {
+		printf "192.0.2.%d 0\n", i > h
+		printf "2001:db8::%x 0\n", i > h
+	} }'
+}
+
+# sum FILE...: adds up lines "name ... packets ip_bytes wire_bytes".
+sum() {
+	awk '{ k = $1; for (i = 2; i <= NF - 3; i++) k = k " " $i
+		p[k] += $(NF - 2); b[k] += $(NF - 1); w[k] += $NF }
+		END { for (k in p) printf "%s %.0f %.0f %.0f\n", k, p[k], b[k], w[k] }' "$@" | sort
+}
+
+# same EXPECTED COUNTED WHAT: identical, or the first differences.
+same() {
+	cmp -s "$1" "$2" && return
+	diff "$1" "$2" | head -n 20
+	fail "$3: sent (<) and counted (>) differ"
+}
