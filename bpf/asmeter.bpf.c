@@ -109,6 +109,36 @@ int xdp_meter(struct xdp_md *ctx)
 /* -1 leaves the verdict to the next program or filter (also TCX_NEXT). */
 #define TC_NEXT (-1)
 
+/*
+ * The size of a GSO packet on the wire, see "SIZES". gso_segs is 0 when the
+ * packet came from a guest or a socket that did not count (SKB_GSO_DODGY).
+ */
+static __always_inline void skb_gso_size(struct __sk_buff *ctx, const int dir,
+					 const struct pkt_view *view,
+					 struct count_size *ret_size)
+{
+	__u32 head = 0, len = ctx->len, mss = ctx->gso_size;
+	__u64 packets = ctx->gso_segs;
+
+	if (dir == ASM_DIR_OUT && packets) {
+		ret_size->packets = packets;
+		ret_size->wire_bytes = ctx->wire_len;
+		return;
+	}
+	if (view->family)
+		head = PKT_RARE_LEN(
+			pkt_l4_end_skb(ctx, view->l3_off, view->family));
+	if (!packets && mss && len > head)
+		packets = (len - head + mss - 1) / mss;
+	if (!packets)
+		packets = 1;
+	ret_size->packets = packets;
+	if (dir == ASM_DIR_OUT)
+		ret_size->wire_bytes = ctx->wire_len;
+	else
+		ret_size->wire_bytes = len + (packets - 1) * head;
+}
+
 /* What both TC programs share. */
 static __always_inline int meter_skb(struct __sk_buff *ctx, const int dir)
 {
@@ -119,25 +149,20 @@ static __always_inline int meter_skb(struct __sk_buff *ctx, const int dir)
 		.len = ctx->len,
 		.gso = ctx->gso_size != 0,
 	};
-	__u32 ifindex = ctx->ifindex, flags, verdict, tag;
+	__u32 tag = ctx->vlan_present ? VLAN_BYTES : 0;
+	__u32 ifindex = ctx->ifindex, flags, verdict;
 	__u32 slot = count_slot(ifindex, &flags);
-	struct count_size size = {.packets = 1};
+	struct count_size size = {.packets = 1, .wire_bytes = pkt.len};
 	struct pkt_view view = {};
 
 	pkt.no_l2 = !!(flags & ASM_IFF_NO_L2);
-	tag = ctx->vlan_present ? VLAN_BYTES : 0;
 	verdict = pkt_parse(&pkt, &view);
-	if (pkt.gso && ctx->gso_segs > 1)
-		size.packets = ctx->gso_segs;
-	if (dir == ASM_DIR_OUT)
-		size.wire_bytes = ctx->wire_len;
-	else
-		size.wire_bytes = pkt.len;
-	size.wire_bytes += size.packets * tag;
 	size.ip_bytes = view.ip_bytes;
-	if (pkt.gso)
-		size.ip_bytes = size.wire_bytes -
-				size.packets * (view.l3_off + tag);
+	if (pkt.gso) {
+		skb_gso_size(ctx, dir, &view, &size);
+		size.ip_bytes = size.wire_bytes - size.packets * view.l3_off;
+	}
+	size.wire_bytes += size.packets * tag;
 	meter_count(slot, ifindex, dir, verdict, &view, &size);
 	return TC_NEXT;
 }

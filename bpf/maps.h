@@ -29,13 +29,13 @@ struct asm_table_value {
 	__u32 word[DEF_WORDS];
 };
 
-#define ASM_ARRAY(name, value_type, entries)          \
-	struct {                                      \
-		__uint(type, BPF_MAP_TYPE_ARRAY);     \
-		__uint(map_flags, BPF_F_MMAPABLE);    \
-		__uint(max_entries, entries);         \
-		__type(key, __u32);                   \
-		__type(value, value_type);            \
+#define ASM_ARRAY(name, value_type, entries)       \
+	struct {                                   \
+		__uint(type, BPF_MAP_TYPE_ARRAY);  \
+		__uint(map_flags, BPF_F_MMAPABLE); \
+		__uint(max_entries, entries);      \
+		__type(key, __u32);                \
+		__type(value, value_type);         \
 	} name SEC(".maps")
 
 ASM_ARRAY(asm_state, struct asm_state, 1);

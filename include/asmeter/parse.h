@@ -65,22 +65,22 @@
 #define PKT_INLINE static inline
 #endif
 
-#define PKT_MAX_VLANS     4
-#define PKT_MAX_LABELS    16
-#define PKT_MAX_IP6_OPTS  4
-#define PKT_MAX_IP6_EXTS  8
+#define PKT_MAX_VLANS    4
+#define PKT_MAX_LABELS   16
+#define PKT_MAX_IP6_OPTS 4
+#define PKT_MAX_IP6_EXTS 8
 
-#define PKT_ETH_IP4       0x0800
-#define PKT_ETH_IP6       0x86dd
-#define PKT_ETH_8021Q     0x8100
-#define PKT_ETH_8021AD    0x88a8
-#define PKT_ETH_QINQ      0x9100
-#define PKT_ETH_MPLS      0x8847
-#define PKT_ETH_MPLS_MC   0x8848
-#define PKT_ETH_PPPOE     0x8864
-#define PKT_ETH_MIN       0x0600
-#define PKT_PPP_IP4       0x0021
-#define PKT_PPP_IP6       0x0057
+#define PKT_ETH_IP4     0x0800
+#define PKT_ETH_IP6     0x86dd
+#define PKT_ETH_8021Q   0x8100
+#define PKT_ETH_8021AD  0x88a8
+#define PKT_ETH_QINQ    0x9100
+#define PKT_ETH_MPLS    0x8847
+#define PKT_ETH_MPLS_MC 0x8848
+#define PKT_ETH_PPPOE   0x8864
+#define PKT_ETH_MIN     0x0600
+#define PKT_PPP_IP4     0x0021
+#define PKT_PPP_IP6     0x0057
 
 #define PKT_PROTO_HOPOPTS 0
 #define PKT_PROTO_TCP     6
@@ -127,12 +127,17 @@ struct pkt_view {
 #define PKT_RD32(p) bpf_ntohl(*(const __u32 *)(p))
 #define PKT_RD64(p) bpf_be64_to_cpu(*(const __u64 *)(p))
 
+/* Whether bytes lie in the linear part; a test may say that none does. */
+#ifndef PKT_LINEAR
+#define PKT_LINEAR(p, at, n) ((at) + (n) <= (p)->data_end)
+#endif
+
 PKT_INLINE const __u8 *pkt_at(const struct pkt *p, __u32 off, const __u32 n,
 			      void *buf)
 {
 	const void *at = p->data + off;
 
-	if (at + n <= p->data_end)
+	if (PKT_LINEAR(p, at, n))
 		return at;
 	if (p->xdp ? bpf_xdp_load_bytes(p->ctx, off, buf, n)
 		   : bpf_skb_load_bytes(p->ctx, off, buf, n))
@@ -141,7 +146,7 @@ PKT_INLINE const __u8 *pkt_at(const struct pkt *p, __u32 off, const __u32 n,
 }
 #else
 #define PKT_RD16(p) ((__u16)((p)[0] << 8 | (p)[1]))
-#define PKT_RD32(p)                                                         \
+#define PKT_RD32(p)                                                       \
 	((__u32)(p)[0] << 24 | (__u32)(p)[1] << 16 | (__u32)(p)[2] << 8 | \
 	 (p)[3])
 #define PKT_RD64(p) ((__u64)PKT_RD32(p) << 32 | PKT_RD32((p) + 4))
@@ -170,7 +175,7 @@ PKT_INLINE int pkt_ip4(const struct pkt *p, struct pkt_view *v, __u32 off,
 	const __u8 *ip = pkt_at(p, off, 20, buf);
 	__u32 len;
 
-	if (!ip)
+	if (!ip || off + 20 > end)
 		return PKT_TRUNCATED;
 	v->l3_len = (ip[0] & 0xfu) * 4u;
 	v->l4_proto = ip[9];
@@ -197,7 +202,7 @@ PKT_INLINE int pkt_ip4(const struct pkt *p, struct pkt_view *v, __u32 off,
  *   bits 0..7  offset (pkt_l2), 8..15 verdict, 16..31 EtherType,
  *   32..63 frame end (pkt_l2) or payload length (pkt_jumbo)
  */
-#define PKT_RARE_OFF(r)     ((__u32)(r) & 0xffu)
+#define PKT_RARE_OFF(r)     ((__u32)(r)&0xffu)
 #define PKT_RARE_VERDICT(r) ((int)((r) >> 8 & 0xffu))
 #define PKT_RARE_PROTO(r)   ((__u16)((r) >> 16))
 #define PKT_RARE_LEN(r)     ((__u32)((r) >> 32))
@@ -334,6 +339,64 @@ PKT_INLINE __u64 pkt_l2(const struct pkt *p)
 	return pkt_rare(off, PKT_NOT_IP, proto, p->len);
 }
 
+PKT_INLINE int pkt_is_ext(__u32 family, __u32 proto)
+{
+	return family == 6 &&
+	       (proto == PKT_PROTO_HOPOPTS || proto == PKT_PROTO_ROUTING ||
+		proto == PKT_PROTO_FRAG || proto == PKT_PROTO_DSTOPTS ||
+		proto == PKT_PROTO_AH);
+}
+
+/* Length of an IPv6 extension header (RFC 8200 section 4, RFC 4302). */
+PKT_INLINE __u32 pkt_ext_len(__u32 proto, __u32 field)
+{
+	if (proto == PKT_PROTO_FRAG)
+		return 8;
+	return proto == PKT_PROTO_AH ? (field + 2) * 4 : (field + 1) * 8;
+}
+
+/*
+ * Where the TCP or UDP header behind the IP header at v->l3_off ends, counted
+ * from the start of the frame (length), and the protocol (EtherType field).
+ * Any other protocol: where it begins, and not IP. Needed for GSO packets
+ * only, which are never fragments.
+ */
+PKT_INLINE __u64 pkt_l4_end(const struct pkt *p, __u32 off, __u32 family)
+{
+	__u64 buf[1];
+	const __u8 *h = pkt_at(p, off + (family == 4 ? 0 : 6), 1, buf);
+	__u32 proto;
+
+	if (!h)
+		return pkt_rare(0, PKT_TRUNCATED, 0, 0);
+	proto = h[0];
+	if (family == 4) {
+		h = pkt_at(p, off + 9, 1, buf);
+		if (!h)
+			return pkt_rare(0, PKT_TRUNCATED, 0, 0);
+		off += (proto & 0xfu) * 4u;
+		proto = h[0];
+	} else {
+		off += 40;
+	}
+	for (int i = 0; i < PKT_MAX_IP6_EXTS && pkt_is_ext(family, proto);
+	     i++) {
+		h = pkt_at(p, off, 2, buf);
+		if (!h)
+			return pkt_rare(0, PKT_TRUNCATED, 0, 0);
+		off += pkt_ext_len(proto, h[1]);
+		proto = h[0];
+	}
+	if (proto == PKT_PROTO_UDP)
+		return pkt_rare(0, PKT_IP, PKT_PROTO_UDP, off + 8);
+	if (proto != PKT_PROTO_TCP)
+		return pkt_rare(0, PKT_NOT_IP, (__u16)proto, off);
+	h = pkt_at(p, off + 12, 1, buf);
+	if (!h)
+		return pkt_rare(0, PKT_TRUNCATED, 0, 0);
+	return pkt_rare(0, PKT_IP, PKT_PROTO_TCP, off + (h[0] >> 4) * 4u);
+}
+
 #ifdef __bpf__
 __noinline __u64 pkt_jumbo_xdp(struct xdp_md *ctx, __u32 off)
 {
@@ -387,8 +450,22 @@ __noinline __u64 pkt_l2_skb(struct __sk_buff *ctx, __u32 len, __u32 gso,
 	return pkt_l2(&p);
 }
 
-#define PKT_JUMBO(p, off)                                  	((p)->xdp ? pkt_jumbo_xdp((p)->ctx, off)           		  : pkt_jumbo_skb((p)->ctx, off))
-#define PKT_L2(p)                                                    	((p)->xdp ? pkt_l2_xdp((p)->ctx, (p)->len, (p)->no_l2)       		  : pkt_l2_skb((p)->ctx, (p)->len, (p)->gso, (p)->no_l2))
+__noinline __u64 pkt_l4_end_skb(struct __sk_buff *ctx, __u32 off, __u32 family)
+{
+	const struct pkt p = {
+		.ctx = ctx,
+		.data = (void *)(long)ctx->data,
+		.data_end = (void *)(long)ctx->data_end,
+	};
+
+	return pkt_l4_end(&p, off & 0xff, family);
+}
+
+#define PKT_JUMBO(p, off) \
+	((p)->xdp ? pkt_jumbo_xdp((p)->ctx, off) : pkt_jumbo_skb((p)->ctx, off))
+#define PKT_L2(p)                                              \
+	((p)->xdp ? pkt_l2_xdp((p)->ctx, (p)->len, (p)->no_l2) \
+		  : pkt_l2_skb((p)->ctx, (p)->len, (p)->gso, (p)->no_l2))
 #else
 #define PKT_JUMBO(p, off) pkt_jumbo(p, off)
 #define PKT_L2(p)         pkt_l2(p)
@@ -402,7 +479,7 @@ PKT_INLINE int pkt_ip6(const struct pkt *p, struct pkt_view *v, __u32 off,
 	__u32 len;
 	__u64 r;
 
-	if (!ip)
+	if (!ip || off + 40 > end)
 		return PKT_TRUNCATED;
 	v->l3_len = 40;
 	v->l4_proto = ip[6];
