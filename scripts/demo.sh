@@ -148,6 +148,9 @@ make_network() {
 	ip link add eth1 type veth peer name lan0 netns customer
 	link_up - eth0 $mac_eth0 198.51.100.2/30 2001:db8:ffff::2/64
 	link_up provider up0 $mac_provider 198.51.100.1/30 2001:db8:ffff::1/64
+	# counts what the provider sends, by the frame; the driver's own count of
+	# bytes lacks the Ethernet header once XDP is on the other end
+	ip netns exec provider tc qdisc add dev up0 root pfifo limit 1000
 	link_up - eth1 $mac_eth1 203.0.113.1/24 2001:db8:c::1/48
 	link_up customer lan0 $mac_customer 203.0.113.2/24 2001:db8:c::2/48
 	neighbour - eth0 $mac_provider 198.51.100.1 2001:db8:ffff::1
@@ -237,6 +240,12 @@ wait_for() { # WHAT SECONDS COMMAND...
 	done
 }
 
+bird_has_table() {
+	[ "$(birdc -s /run/demo/bird.ctl show route count |
+		sed -n 's/^Total: \([0-9]*\) of.*/\1/p')" -gt 1000000 ] &&
+		grep -q sent /run/demo/bgpfeed.log
+}
+
 fed() { ask peers | jq -e '.peers[0] | .ipv4.end_of_rib and .ipv6.end_of_rib'; }
 
 start_router() {
@@ -245,6 +254,7 @@ start_router() {
 		>/run/demo/bgpfeed.log 2>&1 &
 	pids="$pids $!"
 	background bird -f -c /run/demo/bird.conf -s /run/demo/bird.ctl
+	wait_for "BIRD's table" 60 bird_has_table
 	"$B/asmeterd" --config /run/demo/asmeter.yaml 2>/run/demo/asmeterd.log &
 	daemon=$!
 	wait_for "asmeterd" 30 ask status
@@ -270,9 +280,13 @@ cut() {
 		/run/demo/cut.json | tr '\t' ' '
 }
 
+# Packets and bytes: sent and received by the provider, received and sent by
+# the router's interface.
 ends() {
-	echo "$(in_ns provider cat /sys/class/net/up0/statistics/{tx,rx}_{packets,bytes} | tr '\n' ' ')$(
-		cat /sys/class/net/eth0/statistics/{rx,tx}_{packets,bytes} | tr '\n' ' ')"
+	in_ns provider tc -s -j qdisc show dev up0 root |
+		jq -r '.[0] | "\(.packets) \(.bytes)"'
+	in_ns provider cat /sys/class/net/up0/statistics/rx_{packets,bytes}
+	cat /sys/class/net/eth0/statistics/{rx,tx}_{packets,bytes}
 }
 
 start_traffic() {
@@ -323,15 +337,17 @@ watch_traffic() {
 
 row() { printf '  %-26s %14s %18s\n' "$@"; }
 
-# DIRECTION WHAT OFFSET: the balance sheet of one direction; $start and $end
-# are eight counters of both ends and four of asmeter, see cut().
+# DIRECTION WHAT OFFSET HEADER: the balance sheet of one direction; $start and
+# $end are eight counters of both ends and four of asmeter, see cut(). HEADER:
+# bytes a packet that the driver leaves out of its count.
 sheet() {
-	local i=$3 far=() own=() asm=()
+	local i=$3 header=$4 far=() own=() asm=()
 	for m in 0 1; do # packets, bytes
 		far[m]=$((end[i + m] - start[i + m]))
 		own[m]=$((end[4 + i + m] - start[4 + i + m]))
 		asm[m]=$((end[8 + i + m] - start[8 + i + m]))
 	done
+	own[1]=$((own[1] + own[0] * header))
 	printf '\n'
 	row "$1" packets "bytes on the wire"
 	row "$2" "${far[@]}"
@@ -360,8 +376,9 @@ finish() {
 	printf '  generators: in %s, out %s\n' \
 		"$(sed 's/ ip_bytes.*//; s/sent //' /run/demo/crowd-in.log | tr '\n' ' ')" \
 		"$(sed 's/ ip_bytes.*//; s/sent //' /run/demo/crowd-out.log | tr '\n' ' ')"
-	sheet "inbound (eth0 receive)" "sent by the provider" 0 || rc=1
-	sheet "outbound (eth0 transmit)" "received by the provider" 2 || rc=1
+	sheet "inbound (eth0 receive)" "sent by the provider" 0 14 || rc=1
+	sheet "outbound (eth0 transmit)" "received by the provider" 2 0 || rc=1
+	echo '  (veth counts received frames without their 14 bytes of header: added here)'
 	equations || rc=1
 	if [ $rc = 0 ]; then
 		say "the books balance: difference 0"

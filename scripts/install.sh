@@ -291,7 +291,7 @@ start_service() {
 		say "not started: set local-as in $conf, then: systemctl enable --now asmeterd"
 		return
 	fi
-	if [ "$dry" = 0 ] && ! /usr/bin/asmeter check "$conf"; then
+	if [ "$dry" = 0 ] && ! /usr/sbin/asmeterd --check --config "$conf"; then
 		die "not started: cure $conf, then: systemctl enable --now asmeterd"
 	fi
 	if ! systemd_runs; then
