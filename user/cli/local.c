@@ -1,0 +1,165 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The verbs that need no daemon: check, attach, detach. */
+#include <errno.h>
+#include <string.h>
+
+#include "cli/cli.h"
+#include "daemon/config.h"
+#include "export/json.h"
+#include "kernel/attach.h"
+#include "kernel/load.h"
+
+static void put(const struct cli *c, struct buf *b)
+{
+	buf_putc(b, '\n');
+	(void)fwrite(b->p, 1, b->len, c->out);
+	buf_free(b);
+}
+
+/* ---------------------------------------------------------------- check */
+
+static void check_json(const struct cli *c, const char *path,
+		       const struct config_report *rep)
+{
+	struct buf b = {0};
+	struct jw j = jw_init(&b);
+
+	jw_object(&j, NULL);
+	jw_str(&j, "file", path);
+	jw_bool(&j, "ok", rep->n == 0);
+	jw_array(&j, "errors");
+	for (size_t i = 0; i < rep->n; i++) {
+		jw_object(&j, NULL);
+		jw_u64(&j, "line", rep->errors[i].pos.line);
+		jw_u64(&j, "column", rep->errors[i].pos.col);
+		jw_str(&j, "text", rep->errors[i].text);
+		jw_end(&j);
+	}
+	jw_close(&j);
+	jw_u64(&j, "more", rep->held);
+	jw_end(&j);
+	put(c, &b);
+}
+
+int cli_check(struct cli *c)
+{
+	const char *path = c->n_args ? c->args[0] : CONFIG_PATH;
+	static struct config_report rep;
+	struct config *cfg = NULL;
+	int err = config_load(path, &cfg, &rep);
+
+	if (c->json)
+		check_json(c, path, &rep);
+	else if (err)
+		config_report_print(&rep, path, stderr);
+	else
+		fprintf(c->out, "%s: in order\n", path);
+	config_free(cfg);
+	return err ? CLI_USAGE : CLI_OK;
+}
+
+/* ------------------------------------------------------- attach, detach */
+
+static int exit_of(int err)
+{
+	return err == -EPERM || err == -EACCES ? CLI_PERMISSION : CLI_FAULT;
+}
+
+/* What the daemon would have loaded: sizes from its configuration, when that
+ * can be read; else the defaults. */
+static void load_cfg(struct kern_cfg *ret)
+{
+	static struct config_report rep;
+	struct config *cfg = NULL;
+
+	*ret = (struct kern_cfg){0};
+	if (!config_load(CONFIG_PATH, &cfg, &rep)) {
+		ret->rows = cfg->counters.rows;
+		ret->table_words = cfg->counters.table_words;
+	}
+	config_free(cfg);
+}
+
+static int open_or_load(struct kern *ret, char *msg, size_t msg_len)
+{
+	struct kern_cfg cfg;
+	int err = kern_open(NULL, ret, msg, msg_len);
+
+	if (err != -ENOENT)
+		return err;
+	load_cfg(&cfg);
+	return kern_load(&cfg, ret, msg, msg_len);
+}
+
+static void attach_print(const struct cli *c, const struct attach_status *st,
+			 const char *msg)
+{
+	struct buf b = {0};
+	struct jw j = jw_init(&b);
+
+	if (!c->json) {
+		fprintf(c->out, "%s: metered, in %s, out %s\n", st->name,
+			attach_mode_name(st->in.mode),
+			attach_mode_name(st->out.mode));
+		if (*msg)
+			fprintf(c->out, "%s\n", msg);
+		return;
+	}
+	jw_object(&j, NULL);
+	jw_str(&j, "interface", st->name);
+	jw_u64(&j, "ifindex", st->ifindex);
+	jw_str(&j, "receive_mode", attach_mode_name(st->in.mode));
+	jw_str(&j, "transmit_mode", attach_mode_name(st->out.mode));
+	jw_str(&j, "note", *msg ? msg : NULL);
+	jw_end(&j);
+	put(c, &b);
+}
+
+int cli_attach(struct cli *c)
+{
+	char msg[KERN_MSG_LEN] = "";
+	struct attach_opts opts = {.in = ATTACH_WANT_AUTO,
+				   .out = ATTACH_WANT_AUTO};
+	struct attach_status st;
+	struct kern k = {0};
+	int err;
+
+	if (c->mode)
+		(void)attach_want_parse(c->mode, &opts.in);
+	if (opts.in == ATTACH_WANT_TC)
+		opts.out = ATTACH_WANT_TC;
+	err = open_or_load(&k, msg, sizeof(msg));
+	if (!err) {
+		err = attach_iface(&k, c->args[0], &opts, &st, msg,
+				   sizeof(msg));
+		kern_done(&k);
+	}
+	if (err) {
+		fprintf(stderr, "asmeter: %s\n", *msg ? msg : strerror(-err));
+		return exit_of(err);
+	}
+	attach_print(c, &st, msg);
+	return CLI_OK;
+}
+
+int cli_detach(struct cli *c)
+{
+	char msg[KERN_MSG_LEN] = "";
+	int err = attach_detach(NULL, c->args[0], msg, sizeof(msg));
+
+	if (err) {
+		fprintf(stderr, "asmeter: %s: %s\n", c->args[0],
+			*msg ? msg
+			: err == -ENOENT
+				? "it is not metered; see `asmeter interfaces`"
+				: strerror(-err));
+		return exit_of(err);
+	}
+	if (c->json)
+		fprintf(c->out, "{\"detached\":true}\n");
+	else
+		fprintf(c->out,
+			"%s: not metered any more; its counters stay\n",
+			c->args[0]);
+	return CLI_OK;
+}
