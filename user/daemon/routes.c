@@ -15,9 +15,8 @@
 #include "daemon/files.h"
 #include "kernel/grace.h"
 
-#define REVIEW_MS     1000
 #define INSTALL_CHUNK 20000u /* prefixes a turn of the loop: some 10 ms */
-#define LOC_RETRY_S   600u   /* after a failure, and to see a newer file */
+#define LOC_RETRY_NS  (600 * NSEC_PER_SEC) /* also to see a newer file */
 
 struct region {
 	void *p;
@@ -41,11 +40,11 @@ struct routes {
 	int grace_err;
 	bool no_space; /* said so */
 
-	uv_timer_t review;
-	unsigned reviews;
 	struct mono started;
 	bool bgp_complete[FAMILIES];
 	bool loc_have[FAMILIES];
+	bool gap[FAMILIES]; /* BGP has gone, libloc is not there yet */
+	struct mono loc_tried;
 
 	uv_work_t reading;
 	struct files *files; /* being read or installed; NULL: none */
@@ -99,7 +98,8 @@ static void on_grace(uv_work_t *w, int status)
 		return; /* nothing is reclaimed: safe */
 	}
 	table_reclaim(r->table, seal);
-	flush_table(r);
+	if (!r->gap[FAMILY_IP4] && !r->gap[FAMILY_IP6])
+		flush_table(r);
 }
 
 static void wait_grace(uv_work_t *w)
@@ -121,11 +121,15 @@ static void start_grace(struct routes *r)
 		r->seal = 0;
 }
 
+static void review(struct routes *r);
+
+/* The old answers stay until there are new ones: see review(). */
 static void on_flush(uv_timer_t *t)
 {
 	struct routes *r = t->data;
 
-	if (!r->seal)
+	review(r);
+	if (!r->seal && !r->gap[FAMILY_IP4] && !r->gap[FAMILY_IP6])
 		flush_table(r);
 }
 
@@ -257,6 +261,8 @@ static void finish_install(struct routes *r)
 
 	(void)uv_idle_stop(&r->install);
 	for (unsigned i = 0; i < FAMILIES; i++) {
+		if (f->walk[i] || f->loc_err)
+			r->gap[i] = false;
 		if (!f->walk[i])
 			continue;
 		(void)rib_sweep_stale(r->rib, r->src_loc, (enum family)i);
@@ -379,6 +385,7 @@ static void start_reading(struct routes *r, bool all)
 		f->walk[i] = loc_wanted(r, (enum family)i) &&
 			     (!r->loc_have[i] || loc_is_newer(r));
 	r->loc_mtime = mtime_of(f->loc_path);
+	r->loc_tried = mono_now();
 	r->files = f;
 	r->reading.data = r;
 	if (uv_queue_work(r->loop, &r->reading, read_files, on_read)) {
@@ -387,7 +394,16 @@ static void start_reading(struct routes *r, bool all)
 	}
 }
 
-/* Each second: which sources should there be, and are they there? */
+static void bgp_left(struct routes *r, enum family f)
+{
+	r->bgp_complete[f] = false;
+	log_notice("no BGP route is left for IPv%d",
+		   f == FAMILY_IP4 ? 4 : 6);
+	if (loc_wanted(r, f) && !r->loc_have[f] && !r->loc_error[0])
+		r->gap[f] = true; /* until libloc is read or cannot be */
+}
+
+/* Before each flush: which sources should there be, and are they there? */
 static void review(struct routes *r)
 {
 	bool missing = false;
@@ -395,29 +411,26 @@ static void review(struct routes *r)
 	for (unsigned i = 0; i < FAMILIES; i++) {
 		enum family f = (enum family)i;
 
-		if (r->bgp_complete[f] && !bgp_paths(r, f)) {
-			r->bgp_complete[f] = false;
-			log_notice("no BGP route is left for IPv%d", i ? 6 : 4);
-		}
+		if (r->bgp_complete[f] && !bgp_paths(r, f))
+			bgp_left(r, f);
 		if (!loc_wanted(r, f) && r->loc_have[f]) {
 			r->loc_have[f] = false;
 			(void)rib_flush(r->rib, r->src_loc, f);
 		}
 		missing |= loc_wanted(r, f) && !r->loc_have[f];
-		if (r->bgp_complete[f] ||
-		    (!r->files && !may_wait(r, f)))
+		if (r->bgp_complete[f])
+			r->gap[f] = false;
+		if (r->bgp_complete[f] || (!r->files && !may_wait(r, f)))
 			release(r, f);
 	}
-	if (missing && !r->files && !r->loc_error[0])
+	if (r->files)
+		return;
+	if ((missing && !r->loc_error[0]) ||
+	    (mono_diff_ns(r->loc_tried, mono_now()) > LOC_RETRY_NS &&
+	     (missing || loc_is_newer(r))))
 		start_reading(r, false);
-	else if (++r->reviews % LOC_RETRY_S == 0 &&
-		 (missing || loc_is_newer(r)))
-		start_reading(r, false);
-}
-
-static void on_review(uv_timer_t *t)
-{
-	review(t->data);
+	if (!r->files)
+		r->gap[FAMILY_IP4] = r->gap[FAMILY_IP6] = false;
 }
 
 /* -------------------------------------------------------------- start */
@@ -492,11 +505,9 @@ static int open_rib(struct routes *r)
 static void start_timers(struct routes *r)
 {
 	(void)uv_timer_init(r->loop, &r->flush);
-	(void)uv_timer_init(r->loop, &r->review);
 	(void)uv_idle_init(r->loop, &r->install);
-	r->flush.data = r->review.data = r->install.data = r;
+	r->flush.data = r->install.data = r;
 	(void)uv_timer_start(&r->flush, on_flush, 0, ROUTES_FLUSH_MS);
-	(void)uv_timer_start(&r->review, on_review, REVIEW_MS, REVIEW_MS);
 }
 
 int routes_start(uv_loop_t *loop, const int fds[ASM_MAP_COUNT],
@@ -547,7 +558,6 @@ void routes_stop(struct routes *r)
 		return;
 	r->stopped = true;
 	(void)uv_timer_stop(&r->flush);
-	(void)uv_timer_stop(&r->review);
 	(void)uv_idle_stop(&r->install);
 }
 
