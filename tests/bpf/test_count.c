@@ -1,0 +1,309 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Rows, their index, ports and banks: thousands of pairs against a plain
+ * model, a map too small for them, the flip, interfaces not listed.
+ */
+#include <criterion/criterion.h>
+#include <sched.h>
+
+#include "asmeter/abi.h"
+
+#include "asmeter.skel.h"
+#include "bpf/bpft.h"
+
+#define N_AS 120u
+
+static struct bpft t;
+static uint8_t frame[512];
+static uint64_t rnd_state;
+
+static uint32_t rnd(void)
+{
+	rnd_state ^= rnd_state << 13;
+	rnd_state ^= rnd_state >> 7;
+	rnd_state ^= rnd_state << 17;
+	return (uint32_t)(rnd_state >> 16);
+}
+
+/* AS index i has 16 addresses' worth of 100.i.0.0/20 and of 3000+i::/16. */
+static void open_sized(uint32_t rows, uint32_t lines)
+{
+	cpu_set_t one;
+	const void *elf;
+	size_t len;
+
+	/* one CPU: its part of the maps is the one that fills up */
+	CPU_ZERO(&one);
+	CPU_SET(0, &one);
+	cr_assert(!sched_setaffinity(0, sizeof(one), &one));
+	rnd_state = 0x9e3779b97f4a7c15u;
+	elf = asmeter_bpf__elf_bytes(&len);
+	bpft_open(&t, elf, len, rows, lines);
+	bpft_if(&t, 1, 0);
+	for (uint32_t i = 1; i < N_AS; i++) {
+		bpft_route4(&t, 100u << 24 | i << 16, 16, i);
+		bpft_route6(&t, 0x3000 + i, i);
+	}
+}
+
+TestSuite(count, .timeout = 300);
+
+/* A packet from AS index src to dst; returns its length. */
+static uint32_t make(uint8_t family, uint32_t src, uint32_t dst, uint32_t n)
+{
+	memset(frame, 0, sizeof(frame));
+	if (family == 4) {
+		memcpy(frame + 12, "\x08\0\x45\0", 4);
+		frame[17] = (uint8_t)(20 + n);
+		memcpy(frame + 26, (uint8_t[]){100, (uint8_t)src, 1, 2}, 4);
+		memcpy(frame + 30, (uint8_t[]){100, (uint8_t)dst, 3, 4}, 4);
+		return 34 + n;
+	}
+	memcpy(frame + 12, "\x86\xdd\x60", 3);
+	frame[19] = (uint8_t)n;
+	frame[20] = 59; /* no next header */
+	memcpy(frame + 22, (uint8_t[]){0x30, (uint8_t)src, 1}, 3);
+	memcpy(frame + 38, (uint8_t[]){0x30, (uint8_t)dst, 2}, 3);
+	return 54 + n;
+}
+
+static void run(enum bpft_prog prog, uint32_t len, int repeat)
+{
+	int rc = bpft_run(&t, prog, frame, len, NULL, 0, NULL, repeat);
+
+	cr_assert(rc == (prog == BPFT_XDP ? XDP_PASS : -1), "action %d", rc);
+}
+
+/* The model: [direction][family is 6][src][dst]. */
+static struct asm_measure model[2][2][N_AS][N_AS];
+
+static void send_one(uint32_t src, uint32_t dst, uint32_t n)
+{
+	static const enum bpft_prog progs[] = {BPFT_XDP, BPFT_EGRESS,
+					       BPFT_INGRESS};
+	uint8_t family = rnd() & 1 ? 4 : 6;
+	enum bpft_prog prog = progs[rnd() % 3];
+	uint32_t len = make(family, src, dst, n);
+	struct asm_measure *m =
+		&model[prog == BPFT_EGRESS][family == 6][src][dst];
+
+	run(prog, len, 1);
+	m->packets++;
+	m->ip_bytes += len - 14;
+	m->wire_bytes += len;
+}
+
+/* Each row has its pair's numbers, no pair has two rows in a bank. */
+static void check_rows(void)
+{
+	static struct asm_measure got[2][2][N_AS][N_AS];
+
+	memset(got, 0, sizeof(got));
+	for (uint32_t part = 0; part < ASM_BANKS * t.n_cpus; part++) {
+		static uint8_t seen[2][2][N_AS][N_AS];
+
+		memset(seen, 0, sizeof(seen));
+		for (uint32_t i = 1; i <= t.cpu[part].n_rows; i++) {
+			const struct asm_row *r = &t.row[part * t.rows + i];
+			uint8_t *s = &seen[r->dir][r->family == 6][r->src_ix]
+					  [r->dst_ix];
+
+			cr_assert(!*s, "pair %u %u has two rows", r->src_ix,
+				  r->dst_ix);
+			*s = 1;
+			cr_assert(r->ifindex == 1);
+			cr_assert(r->src_as ==
+				  (r->src_ix ? 4200000000u + r->src_ix : 0));
+			cr_assert(r->dst_as ==
+				  (r->dst_ix ? 4200000000u + r->dst_ix : 0));
+			bpft_add(&got[r->dir][r->family == 6][r->src_ix]
+				     [r->dst_ix],
+				 &(struct asm_measure){
+					 r->packets,
+					 r->ip_bytes,
+					 r->wire_bytes,
+				 });
+		}
+	}
+	for (size_t i = 0; i < sizeof(got) / sizeof(struct asm_measure); i++) {
+		const struct asm_measure *a = (struct asm_measure *)got + i;
+		const struct asm_measure *b = (struct asm_measure *)model + i;
+
+		cr_assert(!memcmp(a, b, sizeof(*a)),
+			  "pair %zu: %llu %llu %llu, not %llu %llu %llu", i,
+			  a->packets, a->ip_bytes, a->wire_bytes, b->packets,
+			  b->ip_bytes, b->wire_bytes);
+	}
+}
+
+static void check_equations(const struct bpft_total *s)
+{
+	struct asm_measure buckets = {0, 0, 0}, seen = {0, 0, 0},
+			   known = {0, 0, 0};
+
+	for (int dir = 0; dir < ASM_DIRS; dir++) {
+		const struct asm_books *b = &s->books[dir];
+
+		bpft_add(&seen, &b->seen);
+		for (int v = 0; v < ASM_VERDICTS; v++)
+			bpft_add(&buckets, bpft_bucket(b, (enum asm_verdict)v));
+		bpft_add(&known, &b->attributed);
+		bpft_add(&known, &b->unknown_as);
+	}
+	cr_assert(!memcmp(&seen, &buckets, sizeof(seen)), "seen != buckets");
+	cr_assert(!memcmp(&known, &s->rows, sizeof(known)), "rows != books");
+}
+
+/* 20,000 packets, some 13,000 pairs: exact, pair by pair. */
+Test(count, thousands_of_pairs)
+{
+	struct bpft_total s;
+
+	open_sized(1 << 15, 1 << 11);
+	for (int i = 0; i < 20000; i++) {
+		/* a third of the packets belongs to few pairs */
+		uint32_t n = i % 3 ? N_AS : 4;
+
+		send_one(rnd() % n, rnd() % n, rnd() % 200);
+		if (i % 5000 == 2500)
+			t.state->bank ^= 1;
+	}
+	check_rows();
+	bpft_total(&t, 1, &s);
+	check_equations(&s);
+	cr_assert(s.books[0].map_full.packets == 0);
+	cr_assert(s.books[1].map_full.packets == 0);
+	cr_assert(s.books[0].seen.packets + s.books[1].seen.packets == 20000);
+	bpft_close(&t);
+}
+
+/* Rows run out: what has a row goes on exactly, the rest is map_full. */
+Test(count, rows_run_out)
+{
+	struct asm_measure want = {0, 0, 0};
+	struct bpft_total s;
+	uint32_t len;
+
+	open_sized(101, 1 << 8);
+	for (uint32_t round = 0; round < 3; round++)
+		for (uint32_t i = 0; i < 150; i++) {
+			len = make(4, 1 + i % 15, 1 + i / 15, 10 + round);
+			run(BPFT_XDP, len, 1);
+			if (i < 100)
+				bpft_add(&want, &(struct asm_measure){
+							1, len - 14, len});
+		}
+	bpft_total(&t, 1, &s);
+	check_equations(&s);
+	cr_assert(s.n_rows == 100, "%u rows", s.n_rows);
+	cr_assert(!memcmp(&s.rows, &want, sizeof(want)), "rows");
+	cr_assert(s.books[0].map_full.packets == 150);
+	cr_assert(s.books[0].map_full.ip_bytes == 50 * (30 + 31 + 32));
+	cr_assert(s.books[0].map_full.wire_bytes == 50 * (44 + 45 + 46));
+	bpft_close(&t);
+}
+
+/* Lines run out first: one line, sixteen ways, rows to spare. */
+Test(count, index_runs_out)
+{
+	struct bpft_total s;
+
+	open_sized(1000, 1);
+	for (uint32_t round = 0; round < 2; round++)
+		for (uint32_t i = 0; i < 40; i++)
+			run(BPFT_EGRESS, make(6, 1 + i, 2, 10), 1);
+	bpft_total(&t, 1, &s);
+	check_equations(&s);
+	cr_assert(s.n_rows == 16, "%u rows", s.n_rows);
+	cr_assert(s.books[1].attributed.packets == 32);
+	cr_assert(s.books[1].map_full.packets == 48);
+	cr_assert(s.books[1].map_full.ip_bytes == 48 * 50);
+	bpft_close(&t);
+}
+
+/* A program writes to the bank of the moment, and to no other. */
+Test(count, banks)
+{
+	struct asm_port before;
+	uint32_t other, quiet;
+
+	open_sized(64, 4);
+	run(BPFT_XDP, make(4, 1, 2, 10), 3);
+	quiet = 0 * ASM_PORT_SLOTS + 1; /* bank 0, CPU 0 */
+	other = t.n_cpus * ASM_PORT_SLOTS + 1;
+	cr_assert(t.ports[quiet].rx.seen.packets == 3);
+	cr_assert(t.ports[other].rx.seen.packets == 0);
+	before = t.ports[quiet];
+	t.state->bank = 1;
+	run(BPFT_XDP, make(4, 1, 2, 10), 4);
+	run(BPFT_EGRESS, make(4, 1, 2, 10), 5);
+	cr_assert(!memcmp(&before, &t.ports[quiet], sizeof(before)));
+	cr_assert(t.ports[other].rx.attributed.packets == 4);
+	cr_assert(t.ports[other].tx.attributed.packets == 5);
+	cr_assert(t.cpu[0].n_rows == 1 && t.cpu[t.n_cpus].n_rows == 2);
+	t.state->bank = 2; /* only the low bit means anything */
+	run(BPFT_XDP, make(4, 1, 2, 10), 1);
+	cr_assert(t.ports[quiet].rx.seen.packets == 4);
+	bpft_close(&t);
+}
+
+/* Slots: an interface is found within its probes, else it is unlisted; its
+ * rows carry its number all the same. */
+Test(count, interface_slots)
+{
+	struct bpft_total s;
+
+	open_sized(64, 4);
+	t.ifs[1].ifindex = 0;
+	run(BPFT_XDP, make(4, 1, 2, 10), 2);
+	bpft_total(&t, ASM_IF_UNLISTED, &s);
+	check_equations(&s);
+	cr_assert(s.books[0].attributed.packets == 2);
+	cr_assert(s.row.ifindex == 1);
+	for (uint32_t probe = 0; probe < 6; probe++) {
+		bool listed = probe < ASM_IF_PROBES;
+
+		bpft_zero(&t);
+		for (uint32_t i = 0; i < 8; i++)
+			t.ifs[1 + i].ifindex =
+				i < probe ? 257 + i : (i == probe ? 1 : 0);
+		run(BPFT_XDP, make(4, 1, 2, 10), 1);
+		bpft_total(&t, listed ? 1 + probe : ASM_IF_UNLISTED, &s);
+		cr_assert(s.books[0].attributed.packets == 1, "probe %u",
+			  probe);
+		cr_assert(
+			t.ports[listed ? 1 + probe : ASM_IF_UNLISTED].ifindex ==
+			1);
+	}
+	bpft_close(&t);
+}
+
+/* Families and directions are apart, even for the same two ASes. */
+Test(count, keys_apart)
+{
+	struct bpft_total s;
+
+	open_sized(64, 4);
+	run(BPFT_XDP, make(4, 1, 2, 10), 1);
+	run(BPFT_XDP, make(6, 1, 2, 10), 1);
+	run(BPFT_XDP, make(4, 2, 1, 10), 1);
+	run(BPFT_XDP, make(6, 2, 1, 10), 1);
+	run(BPFT_EGRESS, make(4, 1, 2, 10), 1);
+	run(BPFT_EGRESS, make(6, 1, 2, 10), 1);
+	run(BPFT_XDP, make(4, 1, 1, 10), 1);
+	run(BPFT_XDP, make(4, 0, 2, 10), 1);
+	run(BPFT_XDP, make(4, 2, 0, 10), 1);
+	run(BPFT_XDP, make(4, 0, 0, 10), 1);
+	bpft_total(&t, 1, &s);
+	check_equations(&s);
+	cr_assert(s.n_rows == 10, "%u rows", s.n_rows);
+	cr_assert(s.books[0].unknown_as.packets == 3);
+	cr_assert(s.books[0].attributed.packets == 5);
+	cr_assert(s.books[1].attributed.packets == 2);
+	/* again: no new rows */
+	run(BPFT_XDP, make(6, 2, 1, 10), 7);
+	run(BPFT_INGRESS, make(4, 1, 2, 10), 7);
+	bpft_total(&t, 1, &s);
+	cr_assert(s.n_rows == 10 && s.rows.packets == 24);
+	bpft_close(&t);
+}
