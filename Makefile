@@ -107,7 +107,7 @@ $(B)/gen/version.h: FORCE
 	@mkdir -p $(@D)
 	@echo '#define ASMETER_VERSION "$(VERSION)"' > $@.new; \
 	cmp -s $@.new $@ && rm $@.new || mv $@.new $@
-FORCE:
+.PHONY: FORCE
 
 $(LIB_OBJ) $(MAIN_OBJ): $(B)/%.o: %.c $(SKELS) | $(B)/gen/version.h
 	$(call say,CC,$<)
