@@ -37,6 +37,16 @@
  * 3. No walk takes more than ASM_STEPS4 or ASM_STEPS6 steps below the root;
  *    the compiler picks strides that keep to it, whatever is announced.
  *
+ * BRANCHES
+ *
+ * Of uniformly drawn announced IPv4 addresses 45 % end in the root and 55 %
+ * one step below it: a branch between the two is a coin toss, and a wrong
+ * guess costs more than the load it saves. So the first IPv4 step is always
+ * made, towards word 0 when there is nothing to look for, and the answer is
+ * picked by a mask. That halved the cost (below). The step has a fixed stride
+ * of 4, to /24, so that nothing but the load waits for the root's entry. What
+ * lies deeper is rare and predicted right.
+ *
  * Every access is masked, so even a torn or foreign table costs a wrong
  * answer, never a bad access. Leaves are below ASM_AS_SLOTS in a sound table;
  * a program has to check that itself before it indexes with one.
@@ -50,6 +60,9 @@
 #define ASM_ROOT4_BITS 20
 #define ASM_ROOT6_BITS 16
 #define ASM_ROOT4_AT   0u
+/* The stride of every branch right below the IPv4 root. */
+#define ASM_FIRST4_BITS	 4
+#define ASM_FIRST4_SHIFT (32 - ASM_ROOT4_BITS - ASM_FIRST4_BITS)
 #define ASM_ROOT6_AT   (1u << ASM_ROOT4_BITS)
 
 /* First word that blocks may use: a multiple of the largest block. */
@@ -79,6 +92,9 @@
 #define ASM_LOAD(p) __atomic_load_n((p), __ATOMIC_ACQUIRE)
 #endif
 
+/* Keeps the compiler from turning mask arithmetic back into a branch. */
+#define ASM_OPAQUE(v) __asm__ volatile("" : "+r"(v))
+
 /*
  * AS index of an IPv4 address (host order), ASM_AS_NONE without a route.
  * pool: the words of asm_table, from one map lookup. mask: the number of
@@ -87,20 +103,24 @@
 static __inline__ __attribute__((always_inline)) __u32
 asm_lookup4(const __u32 *pool, __u32 mask, __u32 addr)
 {
-	__u64 key = (__u64)addr << (32 + ASM_ROOT4_BITS);
 	__u32 e = ASM_LOAD(&pool[ASM_ROOT4_AT +
 				 (addr >> (32 - ASM_ROOT4_BITS))]);
+	__u32 key = addr << (ASM_ROOT4_BITS + ASM_FIRST4_BITS), m, below;
 
+	/* The first step without a branch, see "BRANCHES". */
+	m = (__u32)((__s32)e >> 31);
+	ASM_OPAQUE(m);
+	below = ASM_LOAD(&pool[(e + (addr >> ASM_FIRST4_SHIFT & 15)) & m &
+			       mask]);
+	e = (below & m) | (e & ~m);
 #pragma GCC unroll 4
-	for (int i = 0; i < ASM_STEPS4; i++) {
+	for (int i = 1; i < ASM_STEPS4; i++) {
 		__u32 s;
 
-		if (!(e & ASM_ENTRY_PTR))
+		if (__builtin_expect(!(e & ASM_ENTRY_PTR), 1))
 			return e;
 		s = e >> ASM_STRIDE_SHIFT & ASM_STRIDE_MAX;
-		e = ASM_LOAD(&pool[((e & ASM_OFF_MASK) +
-				    (__u32)(key >> (64 - s))) &
-				   mask]);
+		e = ASM_LOAD(&pool[(e + (key >> ((32 - s) & 31))) & mask]);
 		key <<= s;
 	}
 	return e & ASM_ENTRY_PTR ? 0 : e;

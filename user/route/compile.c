@@ -251,6 +251,8 @@ static unsigned pick_stride(const struct build *b, uint32_t ref, unsigned d,
 	unsigned pick = left > spare ? left - spare : 1;
 	uint32_t leaves = 0;
 
+	if (b->bits == 32 && d == ASM_ROOT4_BITS)
+		return ASM_FIRST4_BITS;
 	density(b->c, ref, 0, d, max, leaf, node);
 	/* Beyond the last depth at which anything goes on there is nothing
 	 * to tell apart. */

@@ -496,6 +496,8 @@ static bool entry_sound(struct table *t, uint32_t e, unsigned bits, unsigned d,
 		    t->words[at + ASM_CMP_NE] >= *t->dict.n_as)
 			return false;
 	}
+	if (bits == 32 && d == ASM_ROOT4_BITS && s != ASM_FIRST4_BITS)
+		return false;
 	return d + n <= bits &&
 	       bits - d - n <= ASM_STEP_BITS * (steps - 1) &&
 	       blocks_claim(&t->blocks, e & ASM_OFF_MASK,
