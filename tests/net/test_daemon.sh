@@ -301,5 +301,24 @@ sed 's/4096/8192/' /run/good.yaml | config
 timeout 60 "$d" >>$log 2>&1
 [ $? = 4 ] || fail "maps of another size"
 [ -e $pins/links/v0-xdp ] || fail "a refused start has detached v0"
+
+# -------------------------------------- started as the systemd unit starts it
+config </run/good.yaml
+: >$log
+chmod 711 /sys/fs/bpf
+caps=+bpf,+net_admin,+perfmon,+net_raw,+net_bind_service
+setpriv --reuid asmeter --regid asmeter --clear-groups --no-new-privs \
+	--inh-caps=-all,$caps --ambient-caps=-all,$caps \
+	--bounding-set=-all,$caps "$d" >>$log 2>&1 &
+keeper=$!
+wait_for 30 grep -q '>up:' $log || fail "does not start as a user"
+[ "$(status "$keeper" CapEff)" = 000000c000003000 ] || fail "effective of $keeper"
+[ "$(status "$keeper" CapPrm)" = 000000c000003000 ] || fail "permitted of $keeper"
+[ "$(status "$keeper" CapAmb)" = 0000000000000000 ] || fail "ambient of $keeper"
+[ "$(status "$(meter_pid)" CapPrm)" = 0000000000000000 ] || fail "meter"
+sed 's/\[v0\]/[v0, w0]/' /run/good.yaml | config
+kill -HUP "$keeper"
+wait_for 10 grep -q 'w0: metered' $log || fail "w0 was not attached by a user"
+stop
 kill $sink
 exit 0
