@@ -329,7 +329,8 @@ do_install() {
 detach_all() {
 	[ -d "$pins" ] || return 0
 	if [ -x /usr/bin/asmeter ]; then
-		run /usr/bin/asmeter detach --all || say "asmeter detach failed; removing the pins"
+		run /usr/bin/asmeter detach --all ||
+			say "asmeter detach failed; removing the pins"
 	fi
 	# a link without a pin and without a process is detached by the kernel
 	run rm -rf "$pins"

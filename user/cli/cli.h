@@ -38,8 +38,9 @@ struct cli {
 	const char *when;
 	uint32_t asn; /* only this AS, when has_asn */
 	bool has_asn;
-	/* attach */
+	/* attach, detach */
 	const char *mode;
+	bool all; /* interfaces */
 	/* the words after the verb */
 	char **args;
 	int n_args;

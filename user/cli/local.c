@@ -142,11 +142,51 @@ int cli_attach(struct cli *c)
 	return CLI_OK;
 }
 
+/* The first interface that is attached; 1: *ctx is filled in. */
+static int first_attached(void *ctx, const struct attach_status *st)
+{
+	memcpy(ctx, st->name, sizeof(st->name));
+	return 1;
+}
+
+/* Everything off, and the maps unpinned. */
+static int detach_all(struct cli *c)
+{
+	char msg[KERN_MSG_LEN] = "", name[ASM_IFNAME_LEN];
+	int err = 0, n = 0;
+
+	while (!err && attach_list(NULL, first_attached, name) == 1) {
+		err = attach_detach(NULL, name, msg, sizeof(msg));
+		n += !err;
+	}
+	if (!err)
+		err = kern_unpin(ASM_PIN_DIR, msg, sizeof(msg));
+	if (err) {
+		fprintf(stderr, "asmeter: %s\n", *msg ? msg : strerror(-err));
+		return exit_of(err);
+	}
+	if (c->json)
+		fprintf(c->out, "{\"detached\":true}\n");
+	else
+		fprintf(c->out,
+			"%d interfaces not metered any more; the maps are gone\n",
+			n);
+	return CLI_OK;
+}
+
 int cli_detach(struct cli *c)
 {
 	char msg[KERN_MSG_LEN] = "";
-	int err = attach_detach(NULL, c->args[0], msg, sizeof(msg));
+	int err;
 
+	if (c->all == (c->n_args > 0)) {
+		fputs("usage: asmeter detach INTERFACE, or asmeter detach --all\n",
+		      stderr);
+		return CLI_USAGE;
+	}
+	if (c->all)
+		return detach_all(c);
+	err = attach_detach(NULL, c->args[0], msg, sizeof(msg));
 	if (err) {
 		fprintf(stderr, "asmeter: %s: %s\n", c->args[0],
 			*msg ? msg

@@ -40,8 +40,8 @@ static const struct verb {
 	 0, 64, 0, cli_doctor},
 	{"attach", "INTERFACE", "meter an interface (root; no daemon needed)",
 	 1, 1, OPT('m'), cli_attach},
-	{"detach", "INTERFACE", "take the meter off an interface (root)", 1, 1,
-	 0, cli_detach},
+	{"detach", "INTERFACE", "take the meter off an interface (root)", 0, 1,
+	 OPT('A'), cli_detach},
 	{"version", "", "what this is", 0, 0, 0, cli_version},
 	{"help", "", "this text", 0, 0, 0, NULL},
 };
@@ -62,6 +62,7 @@ static const struct option long_options[] = {
 	{"when", required_argument, NULL, 'w'},
 	{"as", required_argument, NULL, 'a'},
 	{"mode", required_argument, NULL, 'm'},
+	{"all", no_argument, NULL, 'A'},
 	{0},
 };
 
@@ -87,6 +88,8 @@ void cli_help(FILE *out)
 	      "  -a, --as AS          with -p: pairs of this AS only\n"
 	      "attach:\n"
 	      "  -m, --mode MODE      auto, native, tc, generic\n"
+	      "detach:\n"
+	      "      --all            every interface, and unpin the maps\n"
 	      "\n"
 	      "Exit codes: 0 in order; 1 failed or not in order; 2 wrong usage "
 	      "or\nconfiguration; 3 the daemon does not answer; 4 not "
@@ -197,6 +200,9 @@ static bool take_option(struct cli *c, int o, const char *arg)
 			return true;
 		fprintf(stderr, "asmeter: \"%s\" is not an AS number\n", arg);
 		return false;
+	case 'A':
+		c->all = true;
+		return true;
 	case 'm':
 		c->mode = arg;
 		return one_of("--mode", arg, "auto native tc generic");
