@@ -248,14 +248,15 @@ bird_has_table() {
 
 fed() { ask peers | jq -e '.peers[0] | .ipv4.end_of_rib and .ipv6.end_of_rib'; }
 
+# setsid: Ctrl-C is for this script and for asmeter top, not for these.
 start_router() {
-	ip netns exec provider "$B/tests/net/bgpfeed" -a 64496 -l 198.51.100.1 \
+	setsid ip netns exec provider "$B/tests/net/bgpfeed" -a 64496 -l 198.51.100.1 \
 		-6 2001:db8:ffff::1 -p 198.51.100.0/30 -p 2001:db8:ffff::/64 \
 		>/run/demo/bgpfeed.log 2>&1 &
 	pids="$pids $!"
-	background bird -f -c /run/demo/bird.conf -s /run/demo/bird.ctl
+	background setsid bird -f -c /run/demo/bird.conf -s /run/demo/bird.ctl
 	wait_for "BIRD's table" 60 bird_has_table
-	"$B/asmeterd" --config /run/demo/asmeter.yaml 2>/run/demo/asmeterd.log &
+	setsid "$B/asmeterd" --config /run/demo/asmeter.yaml 2>/run/demo/asmeterd.log &
 	daemon=$!
 	wait_for "asmeterd" 30 ask status
 	wait_for "the full table by BGP" 120 fed
@@ -263,7 +264,7 @@ start_router() {
 
 # Counters of both ends of the border link and of asmeter, in one cut: read
 # again until nothing moved meanwhile. in_/out_: seen from the router.
-cut() {
+one_cut() {
 	local before after try=0
 	while :; do
 		before=$(ends)
@@ -291,19 +292,19 @@ ends() {
 
 start_traffic() {
 	local duration=$((seconds > 0 ? seconds + 60 : 86400))
-	ip netns exec provider "$B/tests/net/crowd" -i up0 -m $mac_eth0 -r "$pps" -s 1 \
+	setsid ip netns exec provider "$B/tests/net/crowd" -i up0 -m $mac_eth0 -r "$pps" -s 1 \
 		-4 203.0.113.128/25 -6 2001:db8:c:8000::/49 >/run/demo/crowd-in.log &
 	crowd_in=$!
-	ip netns exec customer "$B/tests/net/crowd" -o -i lan0 -m $mac_eth1 -r "$pps" -s 2 \
+	setsid ip netns exec customer "$B/tests/net/crowd" -o -i lan0 -m $mac_eth1 -r "$pps" -s 2 \
 		-4 203.0.113.128/25 -6 2001:db8:c:8000::/49 >/run/demo/crowd-out.log &
 	crowd_out=$!
-	background ip netns exec provider iperf3 -s -1 -p 5201 --logfile /run/demo/iperf-s4.log
-	background ip netns exec provider iperf3 -s -1 -p 5202 --logfile /run/demo/iperf-s6.log
+	background setsid ip netns exec provider iperf3 -s -1 -p 5201 --logfile /run/demo/iperf-s4.log
+	background setsid ip netns exec provider iperf3 -s -1 -p 5202 --logfile /run/demo/iperf-s6.log
 	sleep 0.5
-	ip netns exec customer iperf3 -c $server4 -p 5201 -b 20M -t $duration \
+	setsid ip netns exec customer iperf3 -c $server4 -p 5201 -b 20M -t $duration \
 		-B 203.0.113.2 --logfile /run/demo/iperf-4.log &
 	tcp4=$!
-	ip netns exec customer iperf3 -6 -R -c $server6 -p 5202 -b 20M -t $duration \
+	setsid ip netns exec customer iperf3 -6 -R -c $server6 -p 5202 -b 20M -t $duration \
 		-B 2001:db8:c::2 --logfile /run/demo/iperf-6.log &
 	tcp6=$!
 	sleep 2.5 # two drains, so that there are rates
@@ -325,20 +326,20 @@ watch_traffic() {
 		timeout --foreground "$seconds" "$B/asmeter" top || :
 		return 0
 	fi
-	"$B/asmeter" top --once
+	"$B/asmeter" top --once --when last
 	while [ "$seconds" = 0 ] || [ "$rest" -gt 0 ]; do
 		sleep $((seconds == 0 || rest > 10 ? 10 : rest)) &
 		wait $! || return 0
 		rest=$((rest - 10))
 		say "asmeter top --once"
-		"$B/asmeter" top --once
+		"$B/asmeter" top --once --when last
 	done
 }
 
 row() { printf '  %-26s %14s %18s\n' "$@"; }
 
 # DIRECTION WHAT OFFSET HEADER: the balance sheet of one direction; $start and
-# $end are eight counters of both ends and four of asmeter, see cut(). HEADER:
+# $end are eight counters of both ends and four of asmeter, see one_cut(). HEADER:
 # bytes a packet that the driver leaves out of its count.
 sheet() {
 	local i=$3 header=$4 far=() own=() asm=()
@@ -372,10 +373,11 @@ finish() {
 	say "stopping the traffic, counting up"
 	stop_traffic
 	local rc=0
-	read -r -a end <<<"$(cut | tr '\n' ' ')"
-	printf '  generators: in %s, out %s\n' \
-		"$(sed 's/ ip_bytes.*//; s/sent //' /run/demo/crowd-in.log | tr '\n' ' ')" \
-		"$(sed 's/ ip_bytes.*//; s/sent //' /run/demo/crowd-out.log | tr '\n' ' ')"
+	read -r -a end <<<"$(one_cut | tr '\n' ' ')"
+	printf '  the crowd sent %s packets to the customer and %s from there;\n' \
+		"$(cut -d ' ' -f 2 /run/demo/crowd-in.log)" \
+		"$(cut -d ' ' -f 2 /run/demo/crowd-out.log)"
+	echo '  the wire carried TCP and BGP besides, and the router drops what has no way out'
 	sheet "inbound (eth0 receive)" "sent by the provider" 0 14 || rc=1
 	sheet "outbound (eth0 transmit)" "received by the provider" 2 0 || rc=1
 	echo '  (veth counts received frames without their 14 bytes of header: added here)'
@@ -401,7 +403,7 @@ inside() {
 	"$B/asmeter" status
 	say "asmeter lookup $server4"
 	"$B/asmeter" lookup $server4
-	read -r -a start <<<"$(cut | tr '\n' ' ')"
+	read -r -a start <<<"$(one_cut | tr '\n' ' ')"
 	trap 'finish' INT TERM
 	say "traffic: $pps packets/s each way, IPv4 and IPv6, and TCP through the stack"
 	start_traffic
