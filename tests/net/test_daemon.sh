@@ -45,7 +45,7 @@ is() { [ "$("${@:2}")" = "$1" ]; }
 meter_pid() { pgrep -P "$keeper" -f -- --meter; }
 
 start() {
-	NOTIFY_SOCKET=$notes "$B/asmeterd" >>$log 2>&1 &
+	NOTIFY_SOCKET=$notes WATCHDOG_USEC=4000000 "$B/asmeterd" >>$log 2>&1 &
 	keeper=$!
 	wait_for 30 grep -q '>up:' $log || fail "did not come up"
 }
@@ -277,6 +277,8 @@ wait_for 10 grep -q 'w0: attached again' $log || fail "not attached again"
 # -------------------------------------------------------------- the hung one
 wait_for $((45 - (SECONDS - hung_at))) grep -q 'silent for 30 s' $log ||
 	fail "a hung meter is not noticed"
+[ "$(grep -c '^WATCHDOG=1' /run/notes.txt)" -gt 5 ] || fail "no WATCHDOG=1"
+grep -q '^STATUS=1 interfaces' /run/notes.txt || fail "no STATUS="
 wait_for 20 metrics || fail "no metrics after the hung meter"
 [ "$(meter_pid)" != "$hung" ] || fail "the hung meter lives"
 wait_for 10 is 2 eval "curl -sf --unix-socket $sock http://x/api/v1/status | jq '[.interfaces[] | select(.present)] | length'" ||

@@ -26,11 +26,20 @@ static const struct {
 	[IPC_RELOADED] = {IPC_FROM_METER, 0},
 };
 
+/* Room for everything that a meter is told at its start, before it reads. */
+#define QUEUE_BYTES (1 << 20)
+
 int ipc_pair(int ret[2])
 {
+	const int room = QUEUE_BYTES;
+
 	if (socketpair(AF_UNIX,
 		       SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, ret))
 		return -errno;
+	/* the keeper has CAP_NET_ADMIN; others get what the system allows */
+	if (setsockopt(ret[0], SOL_SOCKET, SO_SNDBUFFORCE, &room, sizeof(room)))
+		(void)setsockopt(ret[0], SOL_SOCKET, SO_SNDBUF, &room,
+				 sizeof(room));
 	return 0;
 }
 

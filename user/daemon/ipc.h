@@ -73,7 +73,7 @@ struct ipc_msg {
 	char text[IPC_TEXT]; /* NUL-terminated; iface: why it is not metered */
 };
 
-/* A connected pair, close-on-exec, non-blocking. */
+/* A connected pair, close-on-exec, non-blocking; [0] is the keeper's. */
 int ipc_pair(int ret[2]);
 
 /* Fills in the frame of the message and sends it with n descriptors, which
