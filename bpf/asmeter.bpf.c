@@ -42,7 +42,6 @@ static __always_inline __u32 meter_pair(__u32 part, struct count_key *key,
 					const struct count_size *size)
 {
 	struct asm_table_value *table;
-	struct asm_row *row;
 	__u32 zero = 0, mask = cfg.word_mask;
 
 	table = bpf_map_lookup_elem(&asm_table, &zero);
@@ -58,12 +57,8 @@ static __always_inline __u32 meter_pair(__u32 part, struct count_key *key,
 		key->dst_ix = asm_lookup6(table->word, mask, view->dst[0],
 					  view->dst[1]);
 	}
-	row = count_row(part, key);
-	if (!row)
+	if (!count_pair(part, key, size))
 		return ASM_MAP_FULL;
-	row->packets += size->packets;
-	row->ip_bytes += size->ip_bytes;
-	row->wire_bytes += size->wire_bytes;
 	return key->src_ix && key->dst_ix ? ASM_ATTRIBUTED : ASM_UNKNOWN_AS;
 }
 

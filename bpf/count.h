@@ -181,4 +181,24 @@ static __always_inline struct asm_row *count_row(__u32 part,
 	return NULL;
 }
 
+/*
+ * Adds to the row of a pair; false: map full. A global function, so that the
+ * verifier walks the search once and not for each way that leads here.
+ */
+__noinline int count_pair(__u32 part, const struct count_key *key,
+			  const struct count_size *size)
+{
+	struct asm_row *row;
+
+	if (!key || !size)
+		return 0;
+	row = count_row(part, key);
+	if (!row)
+		return 0;
+	row->packets += size->packets;
+	row->ip_bytes += size->ip_bytes;
+	row->wire_bytes += size->wire_bytes;
+	return 1;
+}
+
 #endif

@@ -305,40 +305,6 @@ PKT_INLINE __u64 pkt_pppoe(const struct pkt *p, __u32 off, __u32 end)
 	return pkt_rare(off, PKT_NOT_IP, 0, end);
 }
 
-/* From the first byte to the IP header, whatever lies between. */
-PKT_INLINE __u64 pkt_l2(const struct pkt *p)
-{
-	__u32 off = 14;
-	__u64 buf[2];
-	const __u8 *h;
-	__u16 proto;
-
-	if (p->no_l2)
-		return pkt_nibble(p, 0, p->len);
-	h = pkt_at(p, 0, 14, buf);
-	if (!h)
-		return pkt_rare(0, PKT_TRUNCATED, 0, p->len);
-	proto = PKT_RD16(h + 12);
-	for (int i = 0; i < PKT_MAX_VLANS && pkt_is_vlan(proto); i++) {
-		h = pkt_at(p, off, 4, buf);
-		if (!h)
-			return pkt_rare(off, PKT_TRUNCATED, proto, p->len);
-		proto = PKT_RD16(h + 2);
-		off += 4;
-	}
-	switch (proto) {
-	case PKT_ETH_IP4:
-	case PKT_ETH_IP6:
-		return pkt_rare(off, PKT_IP, proto, p->len);
-	case PKT_ETH_PPPOE:
-		return pkt_pppoe(p, off, p->len);
-	case PKT_ETH_MPLS:
-	case PKT_ETH_MPLS_MC:
-		return pkt_mpls(p, off, p->len);
-	}
-	return pkt_rare(off, PKT_NOT_IP, proto, p->len);
-}
-
 PKT_INLINE int pkt_is_ext(__u32 family, __u32 proto)
 {
 	return family == 6 &&
@@ -421,6 +387,74 @@ __noinline __u64 pkt_jumbo_skb(struct __sk_buff *ctx, __u32 off)
 	return pkt_jumbo(&p, off & 0x3ff);
 }
 
+__noinline __u64 pkt_mpls_xdp(struct xdp_md *ctx, __u32 off, __u32 end)
+{
+	const struct pkt p = {
+		.ctx = ctx,
+		.data = (void *)(long)ctx->data,
+		.data_end = (void *)(long)ctx->data_end,
+		.xdp = 1,
+	};
+
+	return pkt_mpls(&p, off & 0x3f, end);
+}
+
+__noinline __u64 pkt_mpls_skb(struct __sk_buff *ctx, __u32 off, __u32 end)
+{
+	const struct pkt p = {
+		.ctx = ctx,
+		.data = (void *)(long)ctx->data,
+		.data_end = (void *)(long)ctx->data_end,
+	};
+
+	return pkt_mpls(&p, off & 0x3f, end);
+}
+
+#define PKT_JUMBO(p, off) \
+	((p)->xdp ? pkt_jumbo_xdp((p)->ctx, off) : pkt_jumbo_skb((p)->ctx, off))
+#define PKT_MPLS(p, off, end)                        \
+	((p)->xdp ? pkt_mpls_xdp((p)->ctx, off, end) \
+		  : pkt_mpls_skb((p)->ctx, off, end))
+#else
+#define PKT_JUMBO(p, off)     pkt_jumbo(p, off)
+#define PKT_MPLS(p, off, end) pkt_mpls(p, off, end)
+#endif
+
+/* From the first byte to the IP header, whatever lies between. */
+PKT_INLINE __u64 pkt_l2(const struct pkt *p)
+{
+	__u32 off = 14;
+	__u64 buf[2];
+	const __u8 *h;
+	__u16 proto;
+
+	if (p->no_l2)
+		return pkt_nibble(p, 0, p->len);
+	h = pkt_at(p, 0, 14, buf);
+	if (!h)
+		return pkt_rare(0, PKT_TRUNCATED, 0, p->len);
+	proto = PKT_RD16(h + 12);
+	for (int i = 0; i < PKT_MAX_VLANS && pkt_is_vlan(proto); i++) {
+		h = pkt_at(p, off, 4, buf);
+		if (!h)
+			return pkt_rare(off, PKT_TRUNCATED, proto, p->len);
+		proto = PKT_RD16(h + 2);
+		off += 4;
+	}
+	switch (proto) {
+	case PKT_ETH_IP4:
+	case PKT_ETH_IP6:
+		return pkt_rare(off, PKT_IP, proto, p->len);
+	case PKT_ETH_PPPOE:
+		return pkt_pppoe(p, off, p->len);
+	case PKT_ETH_MPLS:
+	case PKT_ETH_MPLS_MC:
+		return PKT_MPLS(p, off, p->len);
+	}
+	return pkt_rare(off, PKT_NOT_IP, proto, p->len);
+}
+
+#ifdef __bpf__
 __noinline __u64 pkt_l2_xdp(struct xdp_md *ctx, __u32 len, __u32 no_l2)
 {
 	const struct pkt p = {
@@ -461,14 +495,11 @@ __noinline __u64 pkt_l4_end_skb(struct __sk_buff *ctx, __u32 off, __u32 family)
 	return pkt_l4_end(&p, off & 0xff, family);
 }
 
-#define PKT_JUMBO(p, off) \
-	((p)->xdp ? pkt_jumbo_xdp((p)->ctx, off) : pkt_jumbo_skb((p)->ctx, off))
 #define PKT_L2(p)                                              \
 	((p)->xdp ? pkt_l2_xdp((p)->ctx, (p)->len, (p)->no_l2) \
 		  : pkt_l2_skb((p)->ctx, (p)->len, (p)->gso, (p)->no_l2))
 #else
-#define PKT_JUMBO(p, off) pkt_jumbo(p, off)
-#define PKT_L2(p)         pkt_l2(p)
+#define PKT_L2(p) pkt_l2(p)
 #endif
 
 PKT_INLINE int pkt_ip6(const struct pkt *p, struct pkt_view *v, __u32 off,

@@ -23,6 +23,7 @@
 #include "asmeter/lookup.h"
 
 #define BPFT_WORDS (1u << 21)
+#define BPFT_AS    256u
 
 enum bpft_prog { BPFT_XDP, BPFT_EGRESS, BPFT_INGRESS, BPFT_PROGS };
 
@@ -113,6 +114,7 @@ static inline void bpft_open(struct bpft *t, const void *elf, size_t elf_len,
 	bpft_size(t, "asm_cpu", ASM_BANKS * t->n_cpus);
 	bpft_size(t, "asm_index", ASM_BANKS * t->n_cpus * lines);
 	bpft_size(t, "asm_rows", ASM_BANKS * t->n_cpus * rows);
+	bpft_size(t, "asm_as", BPFT_AS);
 	m = bpf_object__find_map_by_name(t->obj, "asm_table");
 	bpf_map__set_value_size(m, BPFT_WORDS * 4);
 	bpf_object__for_each_map(m, t->obj) if (strstr(bpf_map__name(m),
@@ -126,7 +128,7 @@ static inline void bpft_open(struct bpft *t, const void *elf, size_t elf_len,
 			bpf_object__find_program_by_name(t->obj, names[i]));
 	t->state = bpft_map(t, "asm_state", 1, sizeof(*t->state), NULL);
 	t->table = bpft_map(t, "asm_table", 1, BPFT_WORDS * 4, NULL);
-	t->as = bpft_map(t, "asm_as", ASM_AS_SLOTS, sizeof(*t->as), NULL);
+	t->as = bpft_map(t, "asm_as", BPFT_AS, sizeof(*t->as), NULL);
 	t->ifs = bpft_map(t, "asm_ifs", ASM_IF_SLOTS, sizeof(*t->ifs), NULL);
 	t->ports =
 		bpft_map(t, "asm_ports", ASM_BANKS * t->n_cpus * ASM_PORT_SLOTS,
@@ -137,7 +139,7 @@ static inline void bpft_open(struct bpft *t, const void *elf, size_t elf_len,
 			    sizeof(*t->index), &t->index_len);
 	t->row = bpft_map(t, "asm_rows", ASM_BANKS * t->n_cpus * rows,
 			  sizeof(*t->row), &t->rows_len);
-	for (uint32_t i = 1; i < ASM_AS_SLOTS; i++)
+	for (uint32_t i = 1; i < BPFT_AS; i++)
 		t->as[i].asn = 4200000000u + i;
 }
 

@@ -90,7 +90,7 @@ vm_run() {
 		-nodefaults -kernel "$vmlinuz" -initrd "$vm/initrd" \
 		-append "console=ttyS0 quiet panic=-1" "$@" </dev/null |
 		tr -d '\r' >"$vm/log" || :
-cat "$vm/log"; 	grep -a '^note: ' "$vm/log" || :
+	grep -a '^note: ' "$vm/log" || :
 	if ! grep -qa '^guest: exit 0$' "$vm/log"; then
 		cat "$vm/log" >&2
 		fail "the guest did not end well"

@@ -16,10 +16,8 @@ mkdir -p "$root/tests/net"
 cp tests/net/lib.sh "$root/tests/net/"
 cat >"$root/guest.sh" <<'END'
 set -eu
-cut -d" " -f1 /proc/uptime
 /test_packet --jobs 1
 /test_count --jobs 1
-cut -d" " -f1 /proc/uptime
 . /tests/net/lib.sh
 rig
 addresses 200
@@ -33,16 +31,15 @@ far "$gen" -i g0 -n 20000 -a "$work/hosts" -L 9014 -s 2 -m packet \
 "$gen" -i r0 -n 30000 -a "$work/hosts" -L 9014 -s 3 -m packet -e "$work/tx1"
 $ctl check 1
 for d in rx tx; do
-	sum "$work/$d"[12] >"$work/sent" 2>/dev/null || sum "$work/$d"1 >"$work/sent"
+	sum "$work/$d"? >"$work/sent"
 	$ctl drain r0 $d | sort >"$work/counted"
 	same "$work/sent" "$work/counted" "$d"
 	echo "note: $(uname -r), $d: $(awk '$1 == "seen" { print $2 }' \
 		"$work/sent") packets, difference 0"
 done
-cut -d" " -f1 /proc/uptime
 $ctl detach r0
 $ctl unpin
 END
 t0=$SECONDS
-vm_run 110
+vm_run 400
 echo "note: booted, tested and off in $((SECONDS - t0)) s"
