@@ -212,14 +212,19 @@ make_user() {
 
 # The shipped configuration with what was given as options filled in.
 render_config() {
-	quoted=''
+	quoted='' loopback=0
 	for v in $listens; do quoted="$quoted, \"$v\""; done
 	list='' sessions=''
 	for v in $interfaces; do list="$list\\n  - $v"; done
 	for v in $neighbors; do
 		as=${v#*,}
 		[ "$as" != "$v" ] || as=$local_as
-		sessions="$sessions\\n    - {address: \"${v%%,*}\", remote-as: $as}"
+		own=''
+		# a daemon on this router needs another address to talk to, and
+		# another identifier than its own
+		[ "${v%%,*}" != 127.0.0.1 ] || own=', local-address: 127.0.0.2'
+		[ -z "$own" ] || loopback=1
+		sessions="$sessions\\n    - {address: \"${v%%,*}\", remote-as: $as$own}"
 	done
 	set -- -e ''
 	[ -z "$local_as" ] || set -- "$@" -e "s/^#local-as: .*/local-as: $local_as/"
@@ -227,6 +232,7 @@ render_config() {
 	[ -z "$quoted" ] || set -- "$@" -e "s|^  listen: .*9590.*|  listen: [${quoted#, }]|"
 	[ -z "$list" ] || set -- "$@" -e "s/^interfaces: \\[\\]/interfaces:$list/"
 	[ -z "$sessions" ] || set -- "$@" -e "s/^  neighbors: \\[\\]/  neighbors:$sessions/"
+	[ $loopback = 0 ] || set -- "$@" -e "s/^  #router-id: .*/  router-id: 127.0.0.2/"
 	sed "$@" scripts/asmeter.yaml
 }
 

@@ -88,7 +88,8 @@ in_root 'stat -c "%a %U %G" /etc/asmeter/asmeter.yaml' | grep -qx '640 root asme
 in_root 'id asmeter' >/dev/null || fail "no user asmeter"
 for want in '^local-as: 64512$' '^hostname: r1.example$' '^  - v0$' \
 	'^  listen: \["127.0.0.1:9591", "\[::1\]:9591"\]$' \
-	'^    - {address: "127.0.0.1", remote-as: 64512}$'; do
+	'^    - {address: "127.0.0.1", remote-as: 64512, local-address: 127.0.0.2}$' \
+	'^  router-id: 127.0.0.2$'; do
 	grep -q "$want" "$conf" || fail "the configuration lacks $want"
 done
 in_root 'asmeter check /etc/asmeter/asmeter.yaml' >/dev/null ||
