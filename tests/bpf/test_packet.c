@@ -493,8 +493,7 @@ Test(packet, twin_agrees)
 		fr_build(&f, frames_good[rnd() % N(frames_good)]);
 		for (uint32_t n = rnd() % 4; n; n--)
 			f.b[12 + rnd() % (f.need > 12 ? f.need : 1)] =
-				rnd() & 1 ? (uint8_t)rnd()
-					  : (uint8_t)(1u << rnd() % 8);
+				(uint8_t)(rnd() & 1 ? rnd() : 1u << rnd() % 8);
 		len = rnd() % 4 ? f.len : 15 + rnd() % (f.len - 14);
 		w.verdict = (enum asm_verdict)packet_parse(f.b, len, len, false,
 							   &view);
