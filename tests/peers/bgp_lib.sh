@@ -105,7 +105,6 @@ expect() { # ADDR TEXT
 }
 
 # What every speaker announces over both sessions, once all has arrived.
-# EBGP-AS: the speaker's AS seen over eBGP.
 expect_table() {
 	wait_field 40 10.0.0.2 state established
 	wait_field 40 fd00::2 state established
@@ -151,6 +150,50 @@ vanish_and_return() {
 	ip addr replace fd00::1/64 dev asm0 nodad
 	ip -n d addr replace fd00::2/64 dev asm0 nodad
 	expect_table
+}
+
+# The whole sequence; the test defines what differs between speakers:
+#   speaker_start             from its configuration, in namespace d
+#   speaker_kill              kill -9
+#   speaker_withdraw          198.51.100.0/24, and speaker_announce it again
+#   speaker_shutdown          the iBGP session, with a message if it can
+#   speaker_enable            … and again
+# $1: a pattern for what is then shown of the shutdown.
+run_flow() {
+	local n
+	expect_table
+	speaker_withdraw
+	wait_answer 20 198.51.100.9 none
+	speaker_announce
+	wait_answer 20 198.51.100.9 "198.51.100.0/24 65020"
+	[ "$(field 10.0.0.2 flaps)" = 0 ] || fail "the session flapped"
+
+	# Everything once more.
+	n=$(field 10.0.0.2 announced)
+	[ "$(ask refresh 10.0.0.2)" = 0 ] || fail "no route refresh"
+	until_true 20 field_over 10.0.0.2 announced $((n + 6)) ||
+		fail "route refresh brought nothing"
+	expect_lookups
+
+	# Killed and started again: the table answers all the time.
+	speaker_kill
+	wait_field 20 10.0.0.2 flaps 1
+	wait_field 20 fd00::2 flaps 1
+	expect 198.51.100.9 "198.51.100.0/24 65020 stale"
+	expect 203.0.113.9 "203.0.113.0/24 64512 local stale"
+	speaker_start
+	expect_table
+	[ "$(field 10.0.0.2 stale_expired)" = 0 ] ||
+		fail "the stale timer took routes"
+
+	speaker_shutdown
+	until_true 20 field_is 10.0.0.2 flaps 2 || fail "no shutdown seen"
+	ask peer 10.0.0.2 | grep -q "^last_in: $1" ||
+		fail "the reason of the shutdown is not shown"
+	speaker_enable
+	expect_table
+
+	vanish_and_return
 }
 
 finish() {
