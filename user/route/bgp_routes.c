@@ -298,7 +298,8 @@ static void log_fault(struct bgp_peer *p, const struct bgp_error *err)
 	static const char *const done[] = {"", "attribute ignored",
 					   "routes withdrawn", "session reset"};
 
-	bgp_peer_log(p, LOG_LVL_WARN,
+	bgp_peer_log(p, err->verdict == BGP_ATTR_DISCARD ? LOG_LVL_INFO
+							 : LOG_LVL_WARN,
 		     "UPDATE with a fault at byte %u, attribute %u: %s; %s",
 		     err->offset, err->attr, err->what, done[err->verdict]);
 }

@@ -9,9 +9,12 @@
  * walk and read after it, because they may come in any order and depend on
  * each other.
  *
- * Deviations: the first AS of an external path need not be the neighbour's
- * (route servers), and our own AS in a path does not exclude the route; both
- * are for speakers that forward.
+ * Deviations, all where the rule is for speakers that forward and breaking it
+ * does not change whose prefix it is: the first AS of an external path need
+ * not be the neighbour's (route servers); our own AS in a path does not
+ * exclude the route; a NEXT_HOP that is no host address (RFC 4271 6.3) is
+ * discarded and the route kept: OpenBGPD 7.7 sends 0.0.0.0 with IPv4 prefixes
+ * over an IPv6 session.
  */
 #include <string.h>
 
@@ -174,10 +177,11 @@ static void read_next_hop(struct walk *w, struct cur *a)
 {
 	uint32_t nh = rd_be32(&a->value);
 
-	if (!next_hop_valid(nh))
-		fault_attr(w, a, BGP_TREAT_AS_WITHDRAW, BGP_N_UPD_NEXT_HOP,
+	if (next_hop_valid(nh))
+		w->u->attr.next_hop = addr_v4(nh);
+	else
+		fault_attr(w, a, BGP_ATTR_DISCARD, BGP_N_UPD_NEXT_HOP,
 			   "NEXT_HOP is no host address");
-	w->u->attr.next_hop = addr_v4(nh);
 }
 
 static void read_origin(struct walk *w, struct cur *a)
