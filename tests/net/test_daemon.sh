@@ -278,7 +278,7 @@ wait_for 10 grep -q 'w0: attached again' $log || fail "not attached again"
 wait_for $((45 - (SECONDS - hung_at))) grep -q 'silent for 30 s' $log ||
 	fail "a hung meter is not noticed"
 [ "$(grep -c '^WATCHDOG=1' /run/notes.txt)" -gt 5 ] || fail "no WATCHDOG=1"
-grep -q '^STATUS=1 interfaces' /run/notes.txt || fail "no STATUS="
+wait_for 20 grep -q '^STATUS=2 interfaces; IPv4 ' /run/notes.txt || fail "no STATUS="
 wait_for 20 metrics || fail "no metrics after the hung meter"
 [ "$(meter_pid)" != "$hung" ] || fail "the hung meter lives"
 wait_for 10 is 2 eval "curl -sf --unix-socket $sock http://x/api/v1/status | jq '[.interfaces[] | select(.present)] | length'" ||
@@ -304,10 +304,23 @@ timeout 60 "$d" >>$log 2>&1
 [ $? = 4 ] || fail "maps of another size"
 [ -e $pins/links/v0-xdp ] || fail "a refused start has detached v0"
 
+# ------------------------------------- told to stay root: no meter does
+
+{ cat /run/good.yaml; printf 'user: root\ngroup: root\n'; } | config
+start
+for i in 1 2; do
+	wait_for 10 is "$i" starts || fail "user: root: no meter $i"
+	[ "$(status "$(meter_pid)" Uid)" = "65534 65534 65534 65534" ] || fail "a meter is root"
+	[ "$(status "$(meter_pid)" CapPrm)" = 0000000000000000 ] || fail "caps of it"
+	kill -9 "$(meter_pid)"
+done
+stop
+
 # -------------------------------------- started as the systemd unit starts it
 config </run/good.yaml
 : >$log
 chmod 711 /sys/fs/bpf
+chown -R asmeter:asmeter $pins /var/lib/asmeter /run/asmeter
 caps=+bpf,+net_admin,+perfmon,+net_raw,+net_bind_service
 setpriv --reuid asmeter --regid asmeter --clear-groups --no-new-privs \
 	--inh-caps=-all,$caps --ambient-caps=-all,$caps \

@@ -8,7 +8,7 @@
 
 #include "base/log.h"
 
-#define BOOKS_STATE   BOOKS_DIR "/series"
+#define BOOKS_STATE   CONFIG_STATE_DIR "/series"
 #define SAVE_EVERY_NS (2 * NSEC_PER_SEC)
 
 struct books {

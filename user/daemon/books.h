@@ -15,9 +15,6 @@
 #include "kernel/counters.h"
 #include "kernel/ifstat.h"
 
-/* What outlives the process is kept here. */
-#define BOOKS_DIR "/var/lib/asmeter"
-
 struct books;
 
 /* Opens the counters and reads the first cut (some 100 ms). maps_id:

@@ -23,6 +23,7 @@
 #include "route/prefix.h"
 
 #define CONFIG_PATH       "/etc/asmeter/asmeter.yaml"
+#define CONFIG_STATE_DIR  "/var/lib/asmeter" /* what outlives the process */
 #define CONFIG_BYTES_MAX  (4u << 20) /* a longer file is refused */
 #define CONFIG_ERRORS_MAX 32
 

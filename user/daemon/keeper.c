@@ -33,7 +33,6 @@
 #include "daemon/privs.h"
 #include "kernel/load.h"
 
-#define STATE_DIR      "/var/lib/asmeter"
 #define STOP_WAIT_NS   (5 * NSEC_PER_SEC)
 #define START_WAIT_NS  (60 * NSEC_PER_SEC)
 #define MSGS_PER_TURN  64 /* of a meter that talks without end */
@@ -500,11 +499,11 @@ static int open_basics(struct keeper *k)
 /* The state directory belongs to whoever writes there: the meter. */
 static void prepare_state_dir(const struct keeper *k)
 {
-	if (mkdir(STATE_DIR, 0750) && errno != EEXIST)
-		log_warn("%s: %s", STATE_DIR, strerror(errno));
+	if (mkdir(CONFIG_STATE_DIR, 0750) && errno != EEXIST)
+		log_warn("%s: %s", CONFIG_STATE_DIR, strerror(errno));
 	else if (!geteuid() &&
-		 chown(STATE_DIR, k->user.meter_uid, k->user.meter_gid))
-		log_warn("%s: %s", STATE_DIR, strerror(errno));
+		 chown(CONFIG_STATE_DIR, k->user.meter_uid, k->user.meter_gid))
+		log_warn("%s: %s", CONFIG_STATE_DIR, strerror(errno));
 }
 
 static int open_privileged(struct keeper *k)

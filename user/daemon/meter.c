@@ -251,7 +251,7 @@ static void on_beat(uv_timer_t *t)
 /* As little as the kernel can be made to allow; -errno is fatal. */
 static int fence(void)
 {
-	int files = sandbox_files(BOOKS_DIR), calls = sandbox_calls();
+	int files = sandbox_files(CONFIG_STATE_DIR), calls = sandbox_calls();
 
 	if (files == -EOPNOTSUPP)
 		log_info("this kernel has no Landlock: files are not fenced off");

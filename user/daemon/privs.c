@@ -16,10 +16,13 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-static const unsigned keeper_caps[] = {CAP_BPF, CAP_NET_ADMIN, CAP_PERFMON,
-				       CAP_NET_RAW};
+/* The last two only when the keeper stays root: each new meter must not. */
+static const unsigned keeper_caps[] = {CAP_BPF,	    CAP_NET_ADMIN,
+				       CAP_PERFMON, CAP_NET_RAW,
+				       CAP_SETUID,  CAP_SETGID};
 
-#define N_KEEPER_CAPS (sizeof(keeper_caps) / sizeof(*keeper_caps))
+#define N_KEEPER_CAPS 4u
+#define N_ROOT_CAPS   6u
 
 static int fail(int err, char *msg, size_t len, const char *fmt, ...)
 	__attribute__((format(printf, 4, 5)));
@@ -157,11 +160,11 @@ static int become(uid_t uid, gid_t gid, const unsigned *want, size_t n,
 
 int privs_keep_four(const struct privs_user *u, char *msg, size_t msg_len)
 {
-	int err = become(u->uid, u->gid, keeper_caps, N_KEEPER_CAPS, msg,
-			 msg_len);
+	size_t n = u->uid ? N_KEEPER_CAPS : N_ROOT_CAPS;
+	int err = become(u->uid, u->gid, keeper_caps, n, msg, msg_len);
 
 	if (!err)
-		err = verify_caps(keeper_caps, N_KEEPER_CAPS, msg, msg_len);
+		err = verify_caps(keeper_caps, n, msg, msg_len);
 	if (!err)
 		err = verify_ids(u->uid, u->gid, msg, msg_len);
 	return err;

@@ -30,7 +30,8 @@ int privs_check_start(char *msg, size_t msg_len);
 
 /* The keeper once it is set up: the user, no supplementary groups, exactly
  * CAP_BPF, CAP_NET_ADMIN, CAP_PERFMON and CAP_NET_RAW, nothing ambient or
- * inheritable, no_new_privs; read back and compared. */
+ * inheritable, no_new_privs; read back and compared. A keeper that is told to
+ * stay root also keeps CAP_SETUID and CAP_SETGID: no meter may be root. */
 int privs_keep_four(const struct privs_user *u, char *msg, size_t msg_len);
 
 /* The meter before it is executed: the user, no capability, no_new_privs,
