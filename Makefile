@@ -171,7 +171,7 @@ bench: ## one table of ratios against rivals (BENCH_QUICK=1: about a minute)
 
 demo: ## a border router in namespaces, metered live (DEMO_SECONDS=n: ends by itself)
 	$(Q)scripts/deps.sh --if-missing
-	$(Q)$(MAKE) --no-print-directory tools
+	$(Q)$(MAKE) --no-print-directory bins $(B)/tests/net/bgpfeed $(B)/tests/net/crowd
 	$(Q)scripts/demo.sh
 
 fuzz: ## run each fuzz target for FUZZ_SECONDS (default 60) with libFuzzer

@@ -203,6 +203,19 @@ static struct addr addr_anywhere(struct crowd *c, enum family family)
 	return addr_in(c, &p->v[p->as[lo].first + rnd(c) % p->as[lo].n].prefix);
 }
 
+/* One in a hundred: wherever it falls, announced by somebody or not. */
+static struct addr addr_anybody(struct crowd *c, enum family family)
+{
+	static const struct prefix all[FAMILIES] = {
+		{.hi = UINT64_C(0x40) << 56, .len = 2, .family = FAMILY_IP4},
+		{.hi = UINT64_C(0x20) << 56, .len = 3, .family = FAMILY_IP6},
+	};
+
+	if (rnd(c) % 100 == 0)
+		return addr_in(c, &all[family]);
+	return addr_anywhere(c, family);
+}
+
 /* --------------------------------------------------------------- frames */
 
 static void put64(uint8_t *p, uint64_t v)
@@ -244,7 +257,7 @@ static void frame_build(struct crowd *c, struct frame *f)
 {
 	enum family family = rnd(c) % 100 < IP6_SHARE ? FAMILY_IP6 : FAMILY_IP4;
 	struct addr inner = addr_in(c, &c->customer[family]);
-	struct addr outer = addr_anywhere(c, family);
+	struct addr outer = addr_anybody(c, family);
 	struct addr src = c->out ? inner : outer, dst = c->out ? outer : inner;
 	uint8_t *ip = f->b + 14, *l4;
 	size_t len = ip_size(c, family == FAMILY_IP4 ? 46 : 60);
