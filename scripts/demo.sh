@@ -39,7 +39,7 @@ outside() {
 		}
 	done
 	local share inner rc=0
-	share=$(mktemp -d "${TMPDIR:-/tmp}/asmeter-demo.XXXXXX")
+	share=$(mktemp -d /tmp/asmeter-demo.XXXXXX) # not in /run: see private_mounts
 	trap 'rm -rf "$share"' EXIT
 	DEMO_SHARE=$share unshare --net --mount --pid --fork --kill-child \
 		--propagation private "$0" --inside <&0 &
