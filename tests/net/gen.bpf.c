@@ -53,4 +53,11 @@ fail:
 	return XDP_DROP;
 }
 
+/* Somebody else's filter, which ends the chain. */
+SEC("tc")
+int gen_accept(struct __sk_buff *ctx)
+{
+	return 0; /* TC_ACT_OK */
+}
+
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
