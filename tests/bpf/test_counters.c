@@ -1,0 +1,426 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The drain against the real programs: two threads run xdp_meter and
+ * tc_egress as fast as BPF_PROG_TEST_RUN goes, each on its own CPU, while the
+ * banks are flipped and read without pause. Every equation of asmeter/abi.h
+ * must hold at every single read, and in the end nothing may be missing.
+ */
+#include <arpa/inet.h>
+#include <bpf/bpf.h>
+#include <criterion/criterion.h>
+#include <errno.h>
+#include <linux/bpf.h>
+#include <pthread.h>
+#include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "kernel/counters.h"
+#include "kernel/load.h"
+
+#define PIN_DIR "/sys/fs/bpf/test"
+#define LEN     100 /* of each frame */
+#define CUT     16  /* of one in 16 */
+#define IP_LEN  (LEN - 14)
+
+struct rig {
+	struct kern k;
+	uint32_t *words;
+	struct asm_as *as;
+};
+
+/* Loads with so many rows; 198.18.0.0/15 belongs to no AS, and the n_as /20
+ * from 10.0.0.0 on to AS 64512 and the following (index 1 and following). */
+static void rig_open(struct rig *r, uint32_t rows, uint32_t n_as)
+{
+	struct kern_cfg cfg = {.pin_dir = PIN_DIR,
+			       .rows = rows,
+			       .table_words = 1u << 21};
+	char msg[KERN_MSG_LEN];
+	int rc;
+
+	/* what a failed test has left */
+	(void)kern_unpin(PIN_DIR, msg, sizeof(msg));
+	rc = kern_load(&cfg, &r->k, msg, sizeof(msg));
+	cr_assert_eq(rc, 0, "%s", msg);
+	r->words = mmap(NULL, 4u << 21, PROT_READ | PROT_WRITE, MAP_SHARED,
+			r->k.map_fd[ASM_MAP_TABLE], 0);
+	r->as = mmap(NULL, sizeof(struct asm_as) * ASM_AS_SLOTS,
+		     PROT_READ | PROT_WRITE, MAP_SHARED,
+		     r->k.map_fd[ASM_MAP_AS], 0);
+	cr_assert(r->words != MAP_FAILED && r->as != MAP_FAILED);
+	for (uint32_t i = 1; i <= n_as; i++) {
+		r->as[i].asn = 64511 + i;
+		r->words[(10u << 12) + i - 1] = i; /* a leaf of the root */
+	}
+}
+
+static void rig_close(struct rig *r)
+{
+	char msg[KERN_MSG_LEN];
+
+	munmap(r->words, 4u << 21);
+	munmap(r->as, sizeof(struct asm_as) * ASM_AS_SLOTS);
+	kern_done(&r->k);
+	cr_assert_eq(kern_unpin(PIN_DIR, msg, sizeof(msg)), 0, "%s", msg);
+}
+
+/* An IPv4 frame from one address to the other. */
+static void frame_set(uint8_t f[LEN], uint32_t src, uint32_t dst)
+{
+	uint32_t s = htonl(src), d = htonl(dst);
+
+	memset(f, 0, LEN);
+	f[12] = 0x08;
+	f[14] = 0x45;
+	f[17] = IP_LEN;
+	f[22] = 64;
+	f[23] = 17;
+	memcpy(f + 26, &s, 4);
+	memcpy(f + 30, &d, 4);
+}
+
+static int run_opts(int prog_fd, struct bpf_test_run_opts *o, uint8_t *f,
+		    uint32_t len, unsigned repeat)
+{
+	o->data_in = f;
+	o->data_size_in = len;
+	o->repeat = (int)repeat;
+	return bpf_prog_test_run_opts(prog_fd, o);
+}
+
+static void run(int prog_fd, uint8_t *f, uint32_t len, unsigned repeat)
+{
+	LIBBPF_OPTS(bpf_test_run_opts, o);
+	int rc = run_opts(prog_fd, &o, f, len, repeat);
+
+	cr_assert_eq(rc, 0, "test run: %s", strerror(errno));
+}
+
+/* The queueing layer has written the wire length when tc_egress runs. */
+static void run_egress(int prog_fd, uint8_t *f, uint32_t len, unsigned repeat)
+{
+	struct __sk_buff skb = {.wire_len = len};
+	LIBBPF_OPTS(bpf_test_run_opts, o, .ctx_in = &skb,
+		    .ctx_size_in = sizeof(skb));
+	int rc = run_opts(prog_fd, &o, f, len, repeat);
+
+	cr_assert_eq(rc, 0, "test run: %s", strerror(errno));
+}
+
+/* ------------------------------------------------------------- the sink */
+
+struct sums {
+	struct asm_measure seen, bucket[ASM_VERDICTS], rows;
+	uint32_t pairs;
+	uint64_t *of_pair; /* packets by id, of the read before; may be NULL */
+	size_t cap;
+	bool shrunk, repeated;
+	uint32_t next_id;
+};
+
+static void add(struct asm_measure *to, const struct asm_measure *m)
+{
+	to->packets += m->packets;
+	to->ip_bytes += m->ip_bytes;
+	to->wire_bytes += m->wire_bytes;
+}
+
+static void on_pair(void *ctx, uint32_t id, const struct asm_row *row)
+{
+	struct asm_measure m = {row->packets, row->ip_bytes, row->wire_bytes};
+	struct sums *s = ctx;
+
+	add(&s->rows, &m);
+	s->pairs++;
+	if (id != s->next_id++)
+		s->repeated = true;
+	if (!s->of_pair || id >= s->cap)
+		return;
+	if (row->packets < s->of_pair[id])
+		s->shrunk = true;
+	s->of_pair[id] = row->packets;
+}
+
+static void on_port(void *ctx, uint32_t slot, const struct asm_if *ifc,
+		    const struct asm_books *rx, const struct asm_books *tx)
+{
+	const struct asm_books *b[] = {rx, tx};
+	struct sums *s = ctx;
+
+	(void)slot;
+	(void)ifc;
+	for (int d = 0; d < 2; d++) {
+		const struct asm_measure *m = &b[d]->attributed;
+
+		add(&s->seen, &b[d]->seen);
+		for (int v = 0; v < ASM_VERDICTS; v++)
+			add(&s->bucket[v], m + v);
+	}
+}
+
+static const struct counters_sink sink = {.pair = on_pair, .port = on_port};
+
+static bool same(const struct asm_measure *a, const struct asm_measure *b)
+{
+	return !memcmp(a, b, sizeof(*a));
+}
+
+/* One drain, and all that must hold after it. */
+static struct sums drain(struct counters *c, uint64_t *of_pair, size_t cap)
+{
+	struct sums s = {.of_pair = of_pair, .cap = cap};
+	struct asm_measure all = {0}, ip;
+
+	counters_flip(c);
+	cr_assert_eq(counters_grace(c), 0);
+	cr_assert_eq(counters_read(c, &sink, &s), 0);
+	for (int v = 0; v < ASM_VERDICTS; v++)
+		add(&all, &s.bucket[v]);
+	ip = s.bucket[ASM_ATTRIBUTED];
+	add(&ip, &s.bucket[ASM_UNKNOWN_AS]);
+	cr_assert(same(&all, &s.seen), "the buckets are not what was seen");
+	cr_assert(same(&ip, &s.rows), "the rows are not what the books say");
+	cr_assert(!s.shrunk, "a counter went down");
+	cr_assert(!s.repeated, "a pair came twice, or not in order");
+	return s;
+}
+
+/* ---------------------------------------------------------------- tests */
+
+struct load {
+	pthread_t thread;
+	int cpu, prog_fd;
+	void (*run)(int prog_fd, uint8_t *f, uint32_t len, unsigned repeat);
+	uint32_t n_as;
+	unsigned calls, repeat;
+	uint64_t sent;
+};
+
+/* Few calls with many repeats: each call of an XDP program waits for grace
+ * periods of its own. */
+static void *load_main(void *arg)
+{
+	struct load *l = arg;
+	cpu_set_t set;
+	uint8_t f[LEN];
+
+	CPU_ZERO(&set);
+	CPU_SET((unsigned)l->cpu, &set);
+	(void)pthread_setaffinity_np(pthread_self(), sizeof(set), &set);
+	for (unsigned i = 0; i < l->calls; i++) {
+		uint32_t src = i % l->n_as, dst = (i * 7 + 3) % l->n_as;
+
+		frame_set(f, (10u << 24) + (src << 12) + i,
+			  (10u << 24) + (dst << 12));
+		if (i % 16 == 1) /* no route */
+			frame_set(f, 0xc6120001, (10u << 24) + (dst << 12));
+		if (i % 16 == 2) /* ARP */
+			f[13] = 0x06;
+		if (i % 16 == 3) /* IHL */
+			f[14] = 0x44;
+		if (i % 16 == 4) /* a VLAN tag, cut */
+			f[12] = 0x81;
+		l->run(l->prog_fd, f, i % 16 == 4 ? CUT : LEN, l->repeat);
+		l->sent += l->repeat;
+	}
+	return NULL;
+}
+
+Test(counters, exact_under_load)
+{
+	struct load l[2];
+	struct rig r;
+	struct counters *c;
+	struct sums s, again;
+	uint64_t *of_pair = calloc(1u << 16, sizeof(*of_pair));
+	unsigned drains = 0;
+	long cpus = sysconf(_SC_NPROCESSORS_ONLN);
+
+	rig_open(&r, 1u << 16, 200);
+	cr_assert_eq(counters_open(r.k.map_fd, &c), 0);
+	for (int i = 0; i < 2; i++) {
+		l[i] = (struct load){.cpu = i % (int)cpus,
+				     .prog_fd = r.k.prog_fd[i ? KERN_PROG_EGRESS
+							      : KERN_PROG_XDP],
+				     .run = i ? run_egress : run,
+				     .n_as = 200,
+				     .calls = 64,
+				     .repeat = 31250};
+		cr_assert_eq(pthread_create(&l[i].thread, NULL, load_main,
+					    &l[i]),
+			     0);
+	}
+	do {
+		s = drain(c, of_pair, 1u << 16);
+		drains++;
+	} while (s.seen.packets < UINT64_C(3900000) && drains < 100000);
+	for (int i = 0; i < 2; i++)
+		pthread_join(l[i].thread, NULL);
+	s = drain(c, of_pair, 1u << 16);
+	s = drain(c, of_pair, 1u << 16);
+	cr_assert_eq(s.seen.packets, l[0].sent + l[1].sent);
+	cr_assert_eq(s.seen.packets, UINT64_C(4000000));
+	cr_assert_eq(s.seen.wire_bytes,
+		     UINT64_C(250000) * CUT + UINT64_C(3750000) * LEN);
+	cr_assert_eq(s.bucket[ASM_NOT_IP].packets, 250000);
+	cr_assert_eq(s.bucket[ASM_MALFORMED].packets, 250000);
+	cr_assert_eq(s.bucket[ASM_TRUNCATED].packets, 250000);
+	cr_assert_eq(s.bucket[ASM_UNKNOWN_AS].packets, 250000);
+	cr_assert_eq(s.bucket[ASM_MAP_FULL].packets, 0);
+	cr_assert_eq(s.rows.ip_bytes, UINT64_C(3250000) * IP_LEN);
+	fprintf(stderr,
+		"note: %u drains during 4,000,000 packets, exact at each\n",
+		drains);
+
+	/* a process that starts afresh finds the same */
+	counters_close(c);
+	cr_assert_eq(counters_open(r.k.map_fd, &c), 0);
+	again = drain(c, NULL, 0);
+	cr_assert(same(&again.seen, &s.seen));
+	counters_close(c);
+	free(of_pair);
+	rig_close(&r);
+}
+
+/* More than 100,000 pairs; what the drain takes is shown, not asserted. */
+Test(counters, many_pairs)
+{
+	struct counters_stats st;
+	struct rig r;
+	struct counters *c;
+	struct sums s;
+	uint8_t f[LEN];
+
+	rig_open(&r, 1u << 17, 330);
+	cr_assert_eq(counters_open(r.k.map_fd, &c), 0);
+	for (uint32_t i = 0; i < 330; i++) {
+		for (uint32_t k = 0; k < 330; k++) {
+			frame_set(f, (10u << 24) + (i << 12),
+				  (10u << 24) + (k << 12));
+			run(r.k.prog_fd[KERN_PROG_XDP], f, LEN, 1 + (i == k));
+		}
+	}
+	for (int i = 0; i < 3; i++)
+		s = drain(c, NULL, 0);
+	cr_assert_eq(s.seen.packets, 330 * 330 + 330);
+	cr_assert_eq(s.pairs, 330 * 330);
+	counters_stats(c, &st);
+	cr_assert_eq(st.pairs, 330 * 330);
+	cr_assert_eq(st.rows, 1u << 17);
+	cr_assert_geq(st.rows_used_max,
+		      330 * 330 / sysconf(_SC_NPROCESSORS_CONF));
+	fprintf(stderr, "note: %u pairs drained in %.2f ms\n", st.pairs,
+		(double)st.last_drain_ns / 1e6);
+	counters_close(c);
+	rig_close(&r);
+}
+
+Test(counters, full_rows)
+{
+	struct rig r;
+	struct counters *c;
+	struct sums s;
+	uint8_t f[LEN];
+
+	rig_open(&r, 11, 100); /* ten rows, row 0 is not used */
+	cr_assert_eq(counters_open(r.k.map_fd, &c), 0);
+	for (uint32_t i = 0; i < 10000; i++) {
+		frame_set(f, (10u << 24) + (i % 100 << 12), 10u << 24);
+		run(r.k.prog_fd[KERN_PROG_XDP], f, LEN, 1);
+	}
+	s = drain(c, NULL, 0);
+	s = drain(c, NULL, 0);
+	cr_assert_eq(s.seen.packets, 10000);
+	cr_assert_gt(s.bucket[ASM_MAP_FULL].packets, 0);
+	cr_assert_eq(s.bucket[ASM_MAP_FULL].ip_bytes,
+		     s.bucket[ASM_MAP_FULL].packets * IP_LEN);
+	cr_assert_geq(s.pairs, 10);
+	counters_close(c);
+	rig_close(&r);
+}
+
+Test(counters, wrong_version)
+{
+	struct counters *c;
+	struct asm_state st;
+	uint32_t zero = 0;
+	struct rig r;
+
+	rig_open(&r, 64, 1);
+	cr_assert_eq(bpf_map_lookup_elem(r.k.map_fd[ASM_MAP_STATE], &zero, &st),
+		     0);
+	st.abi_version++;
+	cr_assert_eq(bpf_map_update_elem(r.k.map_fd[ASM_MAP_STATE], &zero, &st,
+					 BPF_ANY),
+		     0);
+	cr_assert_eq(counters_open(r.k.map_fd, &c), -EPROTO);
+	rig_close(&r);
+}
+
+/* ---------------------------------------------------------------- loading */
+
+Test(load, adopts_what_is_pinned)
+{
+	struct kern_cfg cfg = {.pin_dir = PIN_DIR};
+	char msg[KERN_MSG_LEN];
+	struct kern again;
+	struct rig r;
+	uint8_t f[LEN];
+	struct counters *c;
+
+	rig_open(&r, 64, 1);
+	cr_assert(!r.k.adopted);
+	frame_set(f, 10u << 24, 10u << 24);
+	run(r.k.prog_fd[KERN_PROG_XDP], f, LEN, 5);
+
+	/* sizes that were left open are taken from the pins */
+	cr_assert_eq(kern_load(&cfg, &again, msg, sizeof(msg)), 0, "%s", msg);
+	cr_assert(again.adopted);
+	run(again.prog_fd[KERN_PROG_XDP], f, LEN, 5);
+	cr_assert_eq(counters_open(again.map_fd, &c), 0);
+	cr_assert_eq(drain(c, NULL, 0).bucket[ASM_ATTRIBUTED].packets, 10);
+	counters_close(c);
+	kern_done(&again);
+
+	cr_assert_eq(kern_open(PIN_DIR, &again, msg, sizeof(msg)), 0, "%s",
+		     msg);
+	kern_done(&again);
+
+	cfg.rows = 128;
+	cr_assert_eq(kern_load(&cfg, &again, msg, sizeof(msg)), -EPROTO);
+	cr_assert(strstr(msg, "64 rows") && strstr(msg, "128"), "%s", msg);
+	kern_done(&again);
+	rig_close(&r);
+	cr_assert_eq(kern_open(PIN_DIR, &again, msg, sizeof(msg)), -ENOENT);
+}
+
+Test(load, refuses_the_impossible)
+{
+	static const struct {
+		struct kern_cfg cfg;
+		int rc;
+		const char *says;
+	} bad[] = {
+		{{.pin_dir = PIN_DIR, .rows = 1}, -EINVAL, "rows"},
+		{{.pin_dir = PIN_DIR, .rows = 1u << 21}, -EINVAL, "rows"},
+		{{.pin_dir = PIN_DIR, .index_lines = 3}, -EINVAL, "power"},
+		{{.pin_dir = PIN_DIR, .table_words = 1000}, -EINVAL, "power"},
+		{{.pin_dir = "/run/nowhere"}, -ENODEV, "mount -t bpf"},
+	};
+	char msg[KERN_MSG_LEN];
+
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+		struct kern k;
+		int rc = kern_load(&bad[i].cfg, &k, msg, sizeof(msg));
+
+		cr_expect_eq(rc, bad[i].rc, "%zu: %d %s", i, rc, msg);
+		cr_expect(strstr(msg, bad[i].says), "%zu: %s", i, msg);
+		kern_done(&k);
+		cr_expect_neq(access(bad[i].cfg.pin_dir, F_OK), 0,
+			      "%zu: %s is left", i, bad[i].cfg.pin_dir);
+	}
+}
