@@ -30,6 +30,7 @@ Test(fmt, numbers)
 	cr_assert_str_eq(fmt_rate(1e9 / 8, true, b), "1.00 Gbit/s");
 	cr_assert_str_eq(fmt_rate(1500, false, b), "1.50 kB/s");
 	cr_assert_str_eq(fmt_rate(0, true, b), "0 bit/s");
+	cr_assert_str_eq(fmt_unit(9000, "pkt/s", b), "9.00 kpkt/s");
 	cr_assert_str_eq(fmt_count(0, b), "0");
 	cr_assert_str_eq(fmt_count(999, b), "999");
 	cr_assert_str_eq(fmt_count(1000, b), "1,000");

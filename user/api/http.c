@@ -18,7 +18,7 @@
 
 #define MEMORY_PER_CONNECTION (32u * 1024)
 #define DEFAULT_CONNECTIONS   128
-#define DEFAULT_PER_IP        32
+#define DEFAULT_PER_IP        64
 #define DEFAULT_TIMEOUT_S     15
 /* Nobody has a reason to send one; what comes is read and thrown away. */
 #define BODY_MAX 4096

@@ -18,7 +18,7 @@ struct http_cfg {
 	const int *listeners; /* taken over, also on failure */
 	unsigned n_listeners;
 	unsigned max_connections; /* per listener; 0: 128 */
-	unsigned max_per_ip;      /* 0: 32; not for Unix sockets */
+	unsigned max_per_ip;      /* 0: 64; not for Unix sockets */
 	unsigned timeout_s;       /* of an idle connection; 0: 15 */
 };
 

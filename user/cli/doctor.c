@@ -2,6 +2,7 @@
 /* asmeter doctor: gathers findings, and prints them with their cures. */
 #include "cli/doctor.h"
 
+#include <errno.h>
 #include <inttypes.h>
 #include <stdarg.h>
 #include <stdlib.h>
@@ -218,10 +219,15 @@ static void doctor_config(struct findings *f, const struct cli *c)
 	static struct config_report rep;
 	struct config *cfg = NULL;
 
-	if (config_load(CONFIG_PATH, &cfg, &rep)) {
+	int err = config_load(CONFIG_PATH, &cfg, &rep);
+
+	if (err == -ENOENT) {
+		found(f, FOUND_WARN, "config", "there is no %s", CONFIG_PATH);
+		found_cure(f, "scripts/install.sh puts one there");
+	} else if (err) {
 		found(f, FOUND_FAULT, "config", "%s:%u: %s", CONFIG_PATH,
 		      rep.errors[0].pos.line, rep.errors[0].text);
-		found_cure(f, "asmeter check " CONFIG_PATH " shows every fault");
+		found_cure(f, "asmeter check shows every fault");
 	} else {
 		found(f, FOUND_OK, "config", "%s is in order", CONFIG_PATH);
 	}
@@ -231,6 +237,8 @@ static void doctor_config(struct findings *f, const struct cli *c)
 		doctor_interface(f, c->args[i]);
 	for (size_t i = 0; cfg && !c->n_args && i < cfg->n_interfaces; i++)
 		doctor_interface(f, cfg->interfaces[i].name);
+	if (!cfg && !c->n_args)
+		doctor_attached(f);
 	if (cfg && !c->n_args && !cfg->n_interfaces) {
 		found(f, FOUND_WARN, "interfaces",
 		      "the configuration names no interface");
@@ -240,6 +248,28 @@ static void doctor_config(struct findings *f, const struct cli *c)
 }
 
 /* --------------------------------------------------------------- output */
+
+/* asm_ports and asm_rows have one entry per bank and CPU: jq adds them up. */
+static const char bpftool_help[] =
+	"\nto look into the kernel's maps (root):\n"
+	"  P=" ASM_PIN_DIR "\n"
+	"  bpftool map dump pinned $P/asm_state\n"
+	"  bpftool map dump pinned $P/asm_ifs | jq '.[].value | select(.ifindex "
+	"> 0)'\n"
+	"  bpftool map dump pinned $P/asm_as | jq -c '.[] | select(.value.asn > "
+	"0)'\n"
+	"  bpftool map dump pinned $P/asm_ports | jq '[.[].value | "
+	"select(.ifindex > 0)]\n"
+	"    | group_by(.ifindex)[] | {ifindex: .[0].ifindex, rx: (map(.rx.seen."
+	"packets) | add),\n"
+	"    tx: (map(.tx.seen.packets) | add)}'\n"
+	"  bpftool map dump pinned $P/asm_rows | jq -c '[.[].value | "
+	"select(.packets > 0)]\n"
+	"    | group_by(.src_as, .dst_as, .ifindex, .dir, .family)[]\n"
+	"    | .[0] + {packets: (map(.packets) | add), ip_bytes: "
+	"(map(.ip_bytes) | add)}\n"
+	"    | {src_as, dst_as, ifindex, dir, family, packets, ip_bytes}'\n"
+	"  bpftool link show; bpftool net\n";
 
 static void print_text(const struct cli *c, const struct findings *f)
 {
@@ -255,13 +285,7 @@ static void print_text(const struct cli *c, const struct findings *f)
 		if (x->cure[0])
 			fprintf(c->out, "%19s-> %s\n", "", x->cure);
 	}
-	fputs("\nto look into the kernel's maps (root):\n"
-	      "  bpftool map dump pinned " ASM_PIN_DIR "/asm_state\n"
-	      "  bpftool map dump pinned " ASM_PIN_DIR "/asm_ifs\n"
-	      "  bpftool map lookup pinned " ASM_PIN_DIR
-	      "/asm_as key 1 0 0 0\n"
-	      "  bpftool link show; bpftool net\n",
-	      c->out);
+	fputs(bpftool_help, c->out);
 }
 
 static void print_json(const struct cli *c, const struct findings *f)

@@ -28,6 +28,8 @@ void found_cure(struct findings *f, const char *fmt, ...)
 /* doctor_host.c: the machine. doctor_iface.c: interfaces and pins. */
 void doctor_host(struct findings *f);
 void doctor_interface(struct findings *f, const char *name);
+/* Every interface that is attached. */
+void doctor_attached(struct findings *f);
 void doctor_pins(struct findings *f);
 
 /* The driver has native XDP, as far as is known. */

@@ -126,6 +126,17 @@ void doctor_interface(struct findings *f, const char *name)
 	others(f, &st, err ? 0 : at.in.prog_id);
 }
 
+static int on_attached(void *ctx, const struct attach_status *st)
+{
+	doctor_interface(ctx, st->name);
+	return 0;
+}
+
+void doctor_attached(struct findings *f)
+{
+	(void)attach_list(NULL, on_attached, f);
+}
+
 void doctor_pins(struct findings *f)
 {
 	char msg[KERN_MSG_LEN] = "";

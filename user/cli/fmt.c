@@ -31,14 +31,20 @@ const char *fmt_si(double v, char buf[FMT_LEN])
 	return buf;
 }
 
-const char *fmt_rate(double bytes_per_s, bool bits, char buf[FMT_LEN])
+const char *fmt_unit(double v, const char *unit, char buf[FMT_LEN])
 {
 	char n[FMT_LEN];
 
-	fmt_si(bits ? bytes_per_s * 8 : bytes_per_s, n);
-	snprintf(buf, FMT_LEN, "%.16s%s%s", n, strchr(n, ' ') ? "" : " ",
-		 bits ? "bit/s" : "B/s");
+	fmt_si(v, n);
+	snprintf(buf, FMT_LEN, "%.16s%s%.8s", n, strchr(n, ' ') ? "" : " ",
+		 unit);
 	return buf;
+}
+
+const char *fmt_rate(double bytes_per_s, bool bits, char buf[FMT_LEN])
+{
+	return fmt_unit(bits ? bytes_per_s * 8 : bytes_per_s,
+			bits ? "bit/s" : "B/s", buf);
 }
 
 const char *fmt_count(uint64_t v, char buf[FMT_LEN])

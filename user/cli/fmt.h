@@ -12,6 +12,8 @@
 
 /* "1.23 G", "123 k", "45.6", "0": three digits, SI steps of 1000. */
 const char *fmt_si(double v, char buf[FMT_LEN]);
+/* "1.23 Gbit/s": the same with a unit. */
+const char *fmt_unit(double v, const char *unit, char buf[FMT_LEN]);
 /* "1.23 Gbit/s" of bytes per second (bits: true), or "154 MB/s". */
 const char *fmt_rate(double bytes_per_s, bool bits, char buf[FMT_LEN]);
 /* "12,345,678" */

@@ -188,11 +188,7 @@ int cli_detach(struct cli *c)
 		return detach_all(c);
 	err = attach_detach(NULL, c->args[0], msg, sizeof(msg));
 	if (err) {
-		fprintf(stderr, "asmeter: %s: %s\n", c->args[0],
-			*msg ? msg
-			: err == -ENOENT
-				? "it is not metered; see `asmeter interfaces`"
-				: strerror(-err));
+		fprintf(stderr, "asmeter: %s\n", *msg ? msg : strerror(-err));
 		return exit_of(err);
 	}
 	if (c->json)

@@ -135,7 +135,10 @@ static void table_lines(const struct cli *c, json_t *v)
 			 "%.0f %% of %.0f MB",
 			 fmt_count(js_u64(t, "prefixes_ipv4"), a),
 			 fmt_count(js_u64(t, "prefixes_ipv6"), b),
-			 js_str(t, "source"), fmt_age(js_i64(t, "age_s"), s),
+			 strcmp(js_str(t, "source"), "none")
+				 ? js_str(t, "source")
+				 : "the configuration",
+			 fmt_age(js_i64(t, "age_s"), s),
 			 size > 0 ? 100 * used / size : 0, size / 1e6);
 	else
 		snprintf(text, sizeof(text),

@@ -75,10 +75,10 @@ void top_head(const struct top_view *v, json_t *doc, char *to, size_t len)
 				  rate_key(v));
 
 		fmt_rate(js_f64(r, bytes_key(v)), v->bits, b[d]);
-		fmt_si(js_f64(r, "packets"), p[d]);
+		fmt_unit(js_f64(r, "packets"), "pkt/s", p[d]);
 	}
 	snprintf(to, len,
-		 "in %s, %s pkt/s   out %s, %s pkt/s   %" PRIu64 " ASes, %" PRIu64
+		 "in %s, %s   out %s, %s   %" PRIu64 " ASes, %" PRIu64
 		 " pairs   books %s",
 		 b[0], p[0], b[1], p[1], js_u64(doc, "known_ases"),
 		 js_u64(doc, "known_pairs"),
