@@ -7,7 +7,8 @@
 . "$(dirname "$0")/bgp_lib.sh"
 
 net_up
-cat >"$dir/bird.conf" <<-END
+conf() { # OPTIONS-OF-THE-SESSION OPTIONS-OF-THE-CHANNELS
+	cat <<-END
 	router id 10.0.0.2;
 	protocol device { }
 	protocol bgp provider {
@@ -23,10 +24,12 @@ cat >"$dir/bird.conf" <<-END
 		neighbor 10.0.0.1 as 64512;
 		passive;
 		graceful restart on;
-		ipv4 { import none; export where source = RTS_BGP; next hop self; };
-		ipv6 { import none; export where source = RTS_BGP; next hop self; };
+		$1
+		ipv4 { import none; export where source = RTS_BGP; next hop self; $2 };
+		ipv6 { import none; export where source = RTS_BGP; next hop self; $2 };
 	}
 	END
+}
 bc() { ip netns exec d birdc -s "$dir/bird.ctl" "$@"; }
 sent() { grep -q '^sent' "$dir/bgpfeed.log"; }
 # word KEY of the answer to a command
@@ -48,6 +51,7 @@ complete() {
 ip netns exec d "$B/tests/net/bgpfeed" -a 64999 -l 127.0.0.2:1790 -6 fd00::2 \
 	>"$dir/bgpfeed.log" 2>&1 &
 feed_pid=$!
+conf '' '' >"$dir/bird.conf"
 ip netns exec d bird -c "$dir/bird.conf" -s "$dir/bird.ctl" \
 	-P "$dir/bird.pid" -D "$dir/bird.log" || fail "BIRD does not start"
 until_true 120 sent || fail "the provider did not send"
@@ -56,21 +60,27 @@ read -r _ n4 _ n6 _ < <(grep '^sent' "$dir/bgpfeed.log")
 has_all() { bc show route count | grep -q "^Total: $((n4 + n6)) "; }
 until_true 60 has_all || fail "BIRD did not take the table"
 
-sink_start -a 64512 -i 10.0.0.1 -p 10.0.0.2,as=64512,retry=1
+sink_start -a 64512 -i 10.0.0.1 -p 10.0.0.2,as=64512,retry=1,add-path=1
 complete
 check_all "the first feed"
+ms=$(word complete4_ms mem)
+[ "$ms" -gt "$(word complete6_ms mem)" ] || ms=$(word complete6_ms mem)
 echo "note: full table from BIRD: $n4 IPv4 + $n6 IPv6 prefixes," \
-	"$(word complete6_ms mem) ms to the last End-of-RIB," \
+	"$ms ms to the last End-of-RIB," \
 	"$(word cpu_ms mem) ms CPU, $(word maxrss_kb mem) kB resident," \
 	"$(word attrs mem) attribute sets"
 
-# The session goes; nothing is lost meanwhile, nor when it is back.
-bc restart customer >/dev/null
+# The session goes; nothing is lost meanwhile, nor when it is back, now with
+# messages of up to 65,535 bytes (RFC 8654) and path identifiers (RFC 7911).
+conf 'enable extended messages on;' 'add paths tx;' >"$dir/bird.conf"
+bc configure >"$dir/birdc.log" || fail "BIRD refused it"
 wait_field 30 10.0.0.2 flaps 1
 [ "$(ask count)" = "$n4 $n6" ] || fail "routes lost: $(ask count)"
 wait_field 30 10.0.0.2 state established
 complete
 check_all "the second feed"
+[ "$(field 10.0.0.2 addpath4)" = 1 ] || fail "no ADD-PATH"
+[ $((0x$(field 10.0.0.2 caps) & 16)) = 16 ] || fail "no extended messages"
 [ "$(field 10.0.0.2 stale_expired)" = 0 ] || fail "stale timer took routes"
 
 # The provider goes: BIRD withdraws everything.

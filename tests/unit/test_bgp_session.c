@@ -835,6 +835,136 @@ Test(bgp_session, md5)
 	pair("correct horse", "", false);
 }
 
+/* GTSM (RFC 5082): both ends send with TTL 255 and insist on it. */
+Test(bgp_session, ttl_security)
+{
+	struct side *a = side_new(0x0a000001), *b = side_new(0x0a000002);
+
+	side_listen(b);
+	a->cfg.port = b->port;
+	a->cfg.connect_retry_s = 1;
+	b->cfg.passive = true;
+	b->local.asn = REMOTE_AS;
+	b->cfg.remote_as = LOCAL_AS;
+	b->cfg.ttl_security = 1;
+	side_apply(b);
+	side_apply(a); /* sends with TTL 1: not heard */
+	until(a, (turn(b), look(b)->counters[BGP_C_ACCEPTED] > 0));
+	for (unsigned i = 0; i < 200; i++, turn(b))
+		turn(a);
+	cr_assert_eq(look(b)->counters[BGP_C_ESTABLISHED], 0);
+	a->cfg.ttl_security = 1;
+	side_apply(a);
+	until(a, (turn(b), look(a)->up && look(b)->up));
+	side_free(a);
+	side_free(b);
+}
+
+Test(bgp_session, add_path)
+{
+	struct side *s = side_new(0x0a000001);
+	uint8_t buf[256], one[256];
+	uint32_t path[] = {REMOTE_AS, 7};
+	struct speaker sp;
+	size_t n;
+
+	s->cfg.passive = true;
+	s->cfg.add_path = true;
+	side_listen(s);
+	side_apply(s);
+	sp_init(&sp, dial("127.0.0.1", s->port));
+	sp.open.add_path[FAMILY_IP4] = BGP_ADD_PATH_SEND;
+	sp_handshake(s, &sp);
+	cr_assert(look(s)->family[FAMILY_IP4].add_path);
+	cr_assert(!s->info.family[FAMILY_IP6].add_path);
+	/* The same prefix with two identifiers: 4 bytes before the /8. */
+	n = make_update(buf, sizeof(buf), path, 2, "10.0.0.0/8", false);
+	memcpy(one, buf, n);
+	for (uint8_t id = 1; id <= 2; id++) {
+		memcpy(buf, one, n - 2);
+		memcpy(buf + n - 2, (const uint8_t[]){0, 0, 0, id}, 4);
+		memcpy(buf + n + 2, one + n - 2, 2);
+		buf[17] = (uint8_t)(n + 4);
+		sp_send(&sp, buf, n + 4);
+	}
+	until(s, look(s)->family[FAMILY_IP4].paths == 2);
+	cr_assert_eq(rib_prefixes(s->rib, FAMILY_IP4), 1);
+	n = make_update(buf, sizeof(buf), NULL, 0, "10.0.0.0/8", true);
+	memcpy(one, buf, n);
+	memcpy(buf + 21, (const uint8_t[]){0, 0, 0, 1}, 4);
+	memcpy(buf + 25, one + 21, n - 21);
+	buf[17] = (uint8_t)(n + 4);
+	buf[20] = 6; /* withdrawn length */
+	sp_send(&sp, buf, n + 4);
+	until(s, look(s)->family[FAMILY_IP4].paths == 1);
+	is(s, "10.0.0.1", "7");
+	(void)close(sp.fd);
+	side_free(s);
+}
+
+/* RFC 8654: 60,000 bytes in one UPDATE, only where both sides said so. */
+Test(bgp_session, extended_message)
+{
+	static uint8_t buf[65535];
+	uint32_t path[] = {REMOTE_AS, 7};
+	struct side *s = side_new(0x0a000001);
+	struct speaker sp;
+	struct wr w;
+
+	s->cfg.passive = true;
+	side_listen(s);
+	side_apply(s);
+	sp_init(&sp, dial("127.0.0.1", s->port));
+	sp.open.caps |= BGP_CAP_EXT_MSG;
+	sp_handshake(s, &sp);
+	w = wr_init(buf, sizeof(buf));
+	w.p += make_update(buf, sizeof(buf), path, 2, "10.0.0.0/8", false);
+	for (unsigned i = 0; i < 15000; i++)
+		wr_be32(&w, 24u << 24 | 11u << 16 | i);
+	wr_patch_be16(&w, 16, wr_len(&w));
+	sp_send(&sp, buf, wr_len(&w));
+	until(s, look(s)->family[FAMILY_IP4].paths == 15001);
+	is(s, "11.58.151.1", "7");
+	(void)close(sp.fd);
+	sp_init(&sp, dial("127.0.0.1", s->port));
+	sp_handshake(s, &sp);
+	sp_send(&sp, buf, wr_len(&w));
+	sp_expect_notification(s, &sp, BGP_N_HEADER, BGP_N_HDR_LENGTH);
+	(void)close(sp.fd);
+	side_free(s);
+}
+
+/* A neighbour that asks and never reads the answers: what we keep for it is
+ * bounded, and the send-hold timer ends it. */
+Test(bgp_session, neighbour_does_not_read)
+{
+	struct side *s = side_new(0x0a000001);
+	uint8_t buf[32];
+	struct speaker sp;
+	size_t n;
+
+	bgp_peerset_time_scale(s->set, 2);
+	s->cfg.passive = true;
+	s->cfg.hold_time_s = 0;
+	side_listen(s);
+	side_apply(s);
+	sp_init(&sp, dial("127.0.0.1", s->port));
+	sp_handshake(s, &sp);
+	n = bgp_refresh_encode(FAMILY_IP4, BGP_REFRESH_REQUEST, buf, 32);
+	for (struct mono begin = mono_now(); look(s)->up;) {
+		for (unsigned i = 0; i < 1000; i++) {
+			if (send(sp.fd, buf, n, MSG_NOSIGNAL) != (ssize_t)n)
+				break;
+		}
+		cr_assert_leq(s->info.out_queue, 8192);
+		cr_assert_lt(mono_diff_ns(begin, mono_now()), 2 * GIVE_UP_NS);
+		turn(s);
+	}
+	cr_assert_eq(look(s)->counters[BGP_C_SEND_HOLD_EXPIRED], 1);
+	(void)close(sp.fd);
+	side_free(s);
+}
+
 Test(bgp_session, reload)
 {
 	struct speaker sp;

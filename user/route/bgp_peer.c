@@ -146,6 +146,15 @@ static void retry_arm(struct bgp_peer *p)
 		p->backoff++;
 }
 
+/* Keeps the reason for display; logs it once, not with each new try. */
+static void note_error(struct bgp_peer *p, const char *why)
+{
+	if (strncmp(p->last_error, why, sizeof(p->last_error) - 1) == 0)
+		return;
+	(void)snprintf(p->last_error, sizeof(p->last_error), "%s", why);
+	bgp_peer_log(p, LOG_LVL_INFO, "%s", why);
+}
+
 static void peer_connect(struct bgp_peer *p)
 {
 	int fd, rc;
@@ -161,9 +170,12 @@ static void peer_connect(struct bgp_peer *p)
 	fd = bgp_sock_connect(&p->cfg, p->ebgp);
 	rc = fd < 0 ? fd : bgp_conn_start(p, BGP_SIDE_OUT, fd);
 	if (rc < 0) {
+		char why[96];
+
 		p->counters[BGP_C_CONNECT_FAILED]++;
-		(void)snprintf(p->last_error, sizeof(p->last_error),
-			       "cannot connect: %s", strerror(-rc));
+		(void)snprintf(why, sizeof(why), "cannot connect: %s",
+			       strerror(-rc));
+		note_error(p, why);
 		retry_arm(p);
 	}
 	bgp_peer_update_state(p);
@@ -248,8 +260,8 @@ void bgp_peer_accept(struct bgp_peer *p, int fd)
 
 void bgp_peer_lost(struct bgp_peer *p, struct bgp_conn *c, const char *why)
 {
-	(void)snprintf(p->last_error, sizeof(p->last_error), "%s", why);
 	if (c == p->up) {
+		(void)snprintf(p->last_error, sizeof(p->last_error), "%s", why);
 		p->up = NULL;
 		p->counters[BGP_C_FLAPS]++;
 		bgp_peer_log(p, LOG_LVL_WARN, "down: %s", why);
@@ -257,9 +269,8 @@ void bgp_peer_lost(struct bgp_peer *p, struct bgp_conn *c, const char *why)
 		    bgp_scaled_ns(p->set, BGP_T_STABLE))
 			p->backoff = 0;
 		bgp_routes_down(p, c);
-	} else if (c->state >= BGP_OPENSENT) {
-		bgp_peer_log(p, LOG_LVL_INFO, "connection ended in %s: %s",
-			     bgp_state_str(c->state), why);
+	} else if (!p->up) { /* else it was merely one too many */
+		note_error(p, why);
 	}
 	if (!uv_is_active((uv_handle_t *)&p->retry))
 		retry_arm(p);

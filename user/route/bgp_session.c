@@ -397,6 +397,7 @@ int bgp_peerset_listen(struct bgp_peerset *set, int fd)
 		free(l);
 		return rc;
 	}
+	bgp_sock_listener(fd);
 	l->set = set;
 	l->fd = fd;
 	l->poll.data = l;

@@ -111,6 +111,12 @@ int bgp_sock_setup(int fd, const struct bgp_peer_cfg *cfg, bool ebgp)
 	return ebgp ? set_ttl(fd, cfg->addr.family, 1, 0) : 0;
 }
 
+void bgp_sock_listener(int listen_fd)
+{
+	(void)set_ttl(listen_fd, FAMILY_IP4, 255, 0);
+	(void)set_ttl(listen_fd, FAMILY_IP6, 255, 0);
+}
+
 static int md5_set(int fd, const struct sockaddr_storage *sa, const char *key)
 {
 	struct tcp_md5sig sig = {0};

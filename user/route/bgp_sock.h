@@ -21,6 +21,10 @@ int bgp_sock_accept(int listen_fd, struct addr *ret_addr,
 /* TTL and GTSM for an accepted connection. */
 int bgp_sock_setup(int fd, const struct bgp_peer_cfg *cfg, bool ebgp);
 
+/* Prepares a listener: its SYN-ACKs go out with TTL 255, or a neighbour with
+ * GTSM would never hear one. */
+void bgp_sock_listener(int listen_fd);
+
 /* Sets (or, with key "", removes) the neighbour's MD5 key on a listener. 0
  * also when the listener's family cannot hear that neighbour. */
 int bgp_sock_md5(int listen_fd, const struct bgp_peer_cfg *cfg,
