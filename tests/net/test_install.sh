@@ -180,7 +180,7 @@ inst --uninstall --purge >"$base/log" 2>&1 || fail "purge: $(cat "$base/log")"
 	fail "purge left files"
 ! in_root 'getent passwd asmeter || getent group asmeter' || fail "purge left the user"
 left=$(changes | diff "$base/before" - | sed -n 's/^> //p' |
-	grep -v -e '^\./[^ ]* [0-7]*$' -e '^gone \./\(etc\|var/lib\)/asmeter$' -e '^\./etc/\(passwd\|group\|shadow\|gshadow\|subuid\|subgid\)-\{0,1\} ')
+	grep -v -e '^\./[^ ]* [0-7]*$' -e '^gone \./\(etc\|var/lib\)/asmeter$' -e '^\./etc/\(passwd\|group\|shadow\|gshadow\|subuid\|subgid\)-\{0,1\} ' || :)
 [ -z "$left" ] || fail "left behind: $left"
 for f in passwd group shadow gshadow; do
 	diff "/etc/$f" "$root/etc/$f" || fail "/etc/$f changed"
