@@ -16,6 +16,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "kernel/counters.h"
@@ -358,6 +359,46 @@ Test(counters, wrong_version)
 					 BPF_ANY),
 		     0);
 	cr_assert_eq(counters_open(r.k.map_fd, &c), -EPROTO);
+	rig_close(&r);
+}
+
+/* The meter's life: descriptors that were handed over, and no privilege. The
+ * exit code says what failed. */
+static void meter_main(const int fds[ASM_MAP_COUNT])
+{
+	struct counters *c;
+	struct sums s = {0};
+
+	if (setresgid(65534, 65534, 65534) || setresuid(65534, 65534, 65534))
+		_exit(1);
+	if (bpf_map_create(BPF_MAP_TYPE_ARRAY, "mine", 4, 4, 1, NULL) >= 0)
+		_exit(2); /* still privileged: the test would prove nothing */
+	if (counters_open(fds, &c))
+		_exit(3);
+	counters_flip(c);
+	if (counters_grace(c))
+		_exit(4);
+	if (counters_read(c, &sink, &s))
+		_exit(5);
+	_exit(s.seen.packets == 7 ? 0 : 6);
+}
+
+Test(counters, without_any_privilege)
+{
+	struct rig r;
+	uint8_t f[LEN];
+	int status = -1;
+	pid_t pid;
+
+	rig_open(&r, 64, 1);
+	frame_set(f, 10u << 24, 10u << 24);
+	run(r.k.prog_fd[KERN_PROG_XDP], f, LEN, 7);
+	pid = fork();
+	if (pid == 0)
+		meter_main(r.k.map_fd);
+	cr_assert_eq(waitpid(pid, &status, 0), pid);
+	cr_assert(WIFEXITED(status) && WEXITSTATUS(status) == 0, "status %x",
+		  (unsigned)status);
 	rig_close(&r);
 }
 

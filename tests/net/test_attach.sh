@@ -132,5 +132,23 @@ send 100
 ip link del r0
 $ctl detach r0
 
+# --- with the three capabilities everything works; without one of them the
+# --- missing one is named
+$ctl unpin
+with() { setpriv --bounding-set="-all,$1" --inh-caps=-all "${@:2}"; }
+ip link add r0 type veth peer name g0 netns far
+ip link set r0 up
+three=+bpf,+net_admin,+perfmon
+with $three "$ctl" load >/dev/null
+with $three "$ctl" attach r0 native tc >/dev/null
+with $three "$ctl" attach r0 native clsact >/dev/null
+with $three "$ctl" detach r0
+clean "three capabilities"
+$ctl unpin
+refused 'missing CAP_BPF:' with +net_admin,+perfmon "$ctl" load
+refused 'missing CAP_NET_ADMIN:' with +bpf,+perfmon "$ctl" load
+refused 'missing CAP_PERFMON:' with +bpf,+net_admin "$ctl" load
+$ctl load >/dev/null
+
 $ctl unpin
 [ ! -e $pins ] || fail "unpin left $(ls -R $pins)"

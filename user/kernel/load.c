@@ -188,8 +188,12 @@ static int explain_load(int err, const struct kern_cfg *cfg, char *msg,
 {
 	unsigned long long mb = (kern_cfg_bytes(cfg) >> 20) + 1;
 	struct utsname u = {0};
+	char missing[64];
 
 	(void)uname(&u);
+	/* without CAP_PERFMON the verifier refuses what it else accepts */
+	if (pins_caps_missing(missing, sizeof(missing)))
+		err = -EPERM;
 	if (said.prog[0] && said.line[0] && err != -EPERM) {
 		msg_set(msg, msg_len,
 			"the verifier of kernel %s refused %s: %s (please "

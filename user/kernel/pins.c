@@ -142,7 +142,7 @@ int pins_put(int fd, const char *path)
 	return rc;
 }
 
-void pins_explain_eperm(char *msg, size_t msg_len, const char *what)
+bool pins_caps_missing(char *ret, size_t ret_len)
 {
 	static const struct {
 		unsigned bit;
@@ -153,8 +153,9 @@ void pins_explain_eperm(char *msg, size_t msg_len, const char *what)
 		    {CAP_PERFMON, true, "CAP_PERFMON"}};
 	struct __user_cap_header_struct h = {_LINUX_CAPABILITY_VERSION_3, 0};
 	struct __user_cap_data_struct d[2] = {0};
-	char missing[64] = "";
+	size_t at = 0;
 
+	ret[0] = '\0';
 	(void)syscall(SYS_capget, &h, d);
 	for (size_t i = 0; i < sizeof(need) / sizeof(need[0]); i++) {
 		unsigned bit = need[i].bit;
@@ -162,11 +163,17 @@ void pins_explain_eperm(char *msg, size_t msg_len, const char *what)
 		if (d[bit / 32].effective & 1u << bit % 32 ||
 		    (need[i].implied && d[0].effective & 1u << CAP_SYS_ADMIN))
 			continue;
-		(void)snprintf(missing + strlen(missing),
-			       sizeof(missing) - strlen(missing), " %s",
-			       need[i].name);
+		(void)snprintf(ret + at, ret_len - at, " %s", need[i].name);
+		at = strlen(ret);
 	}
-	if (missing[0])
+	return at != 0;
+}
+
+void pins_explain_eperm(char *msg, size_t msg_len, const char *what)
+{
+	char missing[64];
+
+	if (pins_caps_missing(missing, sizeof(missing)))
 		msg_set(msg, msg_len,
 			"%s: not permitted, missing%s: run as root, or give "
 			"the service these capabilities",

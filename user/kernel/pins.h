@@ -5,6 +5,7 @@
 #ifndef KERNEL_PINS_H
 #define KERNEL_PINS_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -31,6 +32,10 @@ int pins_get(const char *path);
 
 /* Pins fd at path, in one step replacing what was there. */
 int pins_put(int fd, const char *path);
+
+/* The capabilities that are needed and missing, each with a blank in front,
+ * "" when none is. Returns true when one is missing. */
+bool pins_caps_missing(char *ret, size_t ret_len);
 
 /* Explains -EPERM: which of the needed capabilities is missing. */
 void pins_explain_eperm(char *msg, size_t msg_len, const char *what);
