@@ -95,10 +95,12 @@ private_mounts() {
 	mount -t sysfs sysfs /sys
 	mount -t bpf bpf /sys/fs/bpf
 	mount -t tmpfs -o mode=755 tmpfs /run
-	mkdir -p /run/netns /run/demo /run/asmeter /run/state
-	[ -d /var/lib/asmeter ] && mount --bind /run/state /var/lib/asmeter
-	chmod 777 /run/state
-	return 0
+	mkdir -p /run/netns /run/demo /run/asmeter /run/lib/new /run/lib/work
+	# what the daemon keeps goes with the demo, and it sees nobody else's
+	mount -t overlay overlay /var/lib \
+		-o lowerdir=/var/lib,upperdir=/run/lib/new,workdir=/run/lib/work
+	rm -rf /var/lib/asmeter
+	install -d -o nobody /var/lib/asmeter
 }
 
 in_ns() {
