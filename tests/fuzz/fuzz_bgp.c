@@ -140,8 +140,8 @@ static void fuzz_stream(uint8_t how, const uint8_t *data, size_t size)
 	struct bgp_error err;
 
 	while (size >= BGP_HDR_LEN) {
-		if (bgp_header_decode(data, how & 128 ? BGP_MSG_MAX_EXT
-						      : BGP_MSG_MAX,
+		if (bgp_header_decode(data,
+				      how & 128 ? BGP_MSG_MAX_EXT : BGP_MSG_MAX,
 				      &h, &err)) {
 			must(err.code == BGP_N_HEADER);
 			return;

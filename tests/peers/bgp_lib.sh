@@ -168,7 +168,8 @@ refresh_flow() {
 #   speaker_withdraw          198.51.100.0/24, and speaker_announce it again
 #   speaker_shutdown          the iBGP session, with a message if it can
 #   speaker_enable            … and again
-# $1: a pattern for what is then shown of the shutdown.
+# $1: a pattern for what is then shown of the shutdown. $2: what to do instead
+# of refresh_flow.
 run_flow() {
 	expect_table
 	speaker_withdraw
@@ -177,7 +178,7 @@ run_flow() {
 	wait_answer 20 198.51.100.9 "198.51.100.0/24 65020"
 	[ "$(field 10.0.0.2 flaps)" = 0 ] || fail "the session flapped"
 
-	"${refresh:-refresh_flow}"
+	"${2:-refresh_flow}"
 
 	# Killed and started again: the table answers all the time.
 	speaker_kill 2>/dev/null

@@ -142,9 +142,8 @@ static void print_peer(void *ctx, const struct bgp_peer_info *p)
 	    a->lo != g.wanted.lo)
 		return;
 	g.found = true;
-	printf("state=%s as=%u hold=%u caps=%x md5=%d",
-	       bgp_state_str(p->state), p->remote_as, p->hold_time_s, p->caps,
-	       p->cfg->md5[0] != 0);
+	printf("state=%s as=%u hold=%u caps=%x md5=%d", bgp_state_str(p->state),
+	       p->remote_as, p->hold_time_s, p->caps, p->cfg->md5[0] != 0);
 	for (unsigned f = 0; f < FAMILIES; f++)
 		printf(" paths%u=%zu stale%u=%zu eor%u=%d addpath%u=%d",
 		       f ? 6 : 4, p->family[f].paths, f ? 6 : 4,
@@ -173,9 +172,8 @@ static void lookup(const char *text)
 		return;
 	}
 	attr_view(r.attr, &spec);
-	printf("%s %u%s%s via %s\n", prefix_str(&r.prefix, buf),
-	       spec.origin_as, spec.flags & ATTR_LOCAL ? " local" : "",
-	       r.stale ? " stale" : "",
+	printf("%s %u%s%s via %s\n", prefix_str(&r.prefix, buf), spec.origin_as,
+	       spec.flags & ATTR_LOCAL ? " local" : "", r.stale ? " stale" : "",
 	       rib_source_get(g.rib, r.source)->name);
 }
 
@@ -303,8 +301,7 @@ static void stdin_cb(uv_poll_t *h, int status, int events)
 	}
 }
 
-static void on_complete(void *ctx, const struct bgp_peer_info *p,
-			enum family f)
+static void on_complete(void *ctx, const struct bgp_peer_info *p, enum family f)
 {
 	(void)ctx;
 	g.complete_ns[f] = p->state_age_ns;

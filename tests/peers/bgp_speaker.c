@@ -78,9 +78,11 @@ static bool put(const uint8_t *msg, size_t len)
 
 static bool session_open(void)
 {
-	struct bgp_open o = {
-		.asn = g.as, .router_id = 0x0a090909, .hold_time_s = 90,
-		.caps = BGP_CAP_AS4, .mp = {true, true}};
+	struct bgp_open o = {.asn = g.as,
+			     .router_id = 0x0a090909,
+			     .hold_time_s = 90,
+			     .caps = BGP_CAP_AS4,
+			     .mp = {true, true}};
 	uint8_t buf[256], in[4096];
 	size_t n;
 

@@ -4,6 +4,7 @@
 # bgpfeed (a provider, eBGP) -> BIRD -> us (iBGP, both families). Every prefix
 # must arrive with its origin AS; then the session goes and comes back, and
 # the stale table is renewed without a gap; then all of it is withdrawn.
+# shellcheck disable=SC1091,SC2154 # "dir" and all functions come from there
 . "$(dirname "$0")/bgp_lib.sh"
 
 net_up

@@ -4,6 +4,7 @@
 # whenever it is thrown out; another stands beside it, with a short hold time.
 # The other must not notice, memory stays bounded, and when the first behaves
 # again its table is right to the last path. SOAK=1: 20 million.
+# shellcheck disable=SC1091,SC2154 # "dir" and all functions come from there
 . "$(dirname "$0")/bgp_lib.sh"
 
 count=1000000
@@ -16,7 +17,7 @@ sink_start -a 64512 -i 10.0.0.1 -l 10.0.0.1 -l fd00::1 \
 mkfifo "$dir/steady" "$dir/wild"
 ip netns exec d "$B/tests/peers/bgp_speaker" -b fd00::2 -c fd00::1 -a 65002 \
 	-p 192.88.99.0/24 <"$dir/steady" >"$dir/steady.log" 2>&1 &
-exec {steady}>"$dir/steady"
+exec 8>"$dir/steady"
 wait_answer 20 192.88.99.1 "192.88.99.0/24 65020 via bgp fd00::2"
 rss=$(ask mem | tr ' ' '\n' | sed -n 's/^maxrss_kb=//p')
 
@@ -25,7 +26,7 @@ ip netns exec d "$B/tests/peers/bgp_speaker" -b 10.0.0.2 -c 10.0.0.1 -a 65001 \
 	-p 198.51.100.0/24 -n $count -s $seed \
 	<"$dir/wild" >"$dir/wild.log" 2>&1 &
 wild_pid=$!
-exec {wild}>"$dir/wild"
+exec 9>"$dir/wild"
 done_sending() {
 	grep -q ^sent "$dir/wild.log" || ! kill -0 $wild_pid 2>/dev/null
 }

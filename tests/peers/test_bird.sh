@@ -1,8 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: BSD-2-Clause
 # BIRD 2: iBGP with MD5 over IPv4 (it connects), eBGP over IPv6 (we connect),
-# withdrawal, graceful restart after kill -9, shutdown with a message, loss
-# without a FIN, and the whole Internet table over one session.
+# withdrawal, route refresh, graceful restart after kill -9, shutdown with a
+# message, loss without a FIN.
+# shellcheck disable=SC1091,SC2154 # "dir" and all functions come from there
 . "$(dirname "$0")/bgp_lib.sh"
 
 conf() { # PREFIXES...

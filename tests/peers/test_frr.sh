@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 # FRR: iBGP with MD5 over IPv4 (we connect), eBGP over IPv6 with the extended
 # next hop (it connects).
+# shellcheck disable=SC1091,SC2154 # "dir" and all functions come from there
 . "$(dirname "$0")/bgp_lib.sh"
 
 frr=/usr/lib/frr

@@ -1,6 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: BSD-2-Clause
 # GoBGP: iBGP with MD5 over IPv4 (it connects), eBGP over IPv6 (we connect).
+# shellcheck disable=SC1091,SC2154 # "dir" and all functions come from there
 . "$(dirname "$0")/bgp_lib.sh"
 
 cat >"$dir/gobgpd.toml" <<-END
@@ -59,7 +60,7 @@ cat >"$dir/gobgpd.toml" <<-END
 
 gobgp() { ip netns exec d gobgp "$@" >>"$dir/gobgp.log" 2>&1; }
 speaker_start() {
-	ip netns exec d gobgpd -f "$dir/gobgpd.toml" "$@" \
+	ip netns exec d gobgpd -f "$dir/gobgpd.toml" \
 		>"$dir/gobgpd.log" 2>&1 &
 	gobgpd=$!
 	until_true 20 gobgp global || fail "GoBGP does not start"

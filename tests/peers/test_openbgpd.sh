@@ -3,6 +3,7 @@
 # OpenBGPD: iBGP with MD5 over IPv4 (we connect), eBGP over IPv6 (it connects).
 # It announces prefixes of its own only as its own, so that the others come
 # from a BIRD behind it.
+# shellcheck disable=SC1091,SC2154 # "dir" and all functions come from there
 . "$(dirname "$0")/bgp_lib.sh"
 
 cat >"$dir/bird.conf" <<-END
@@ -105,12 +106,11 @@ wait_field 60 10.0.0.2 paths6 3
 wait_field 60 fd00::2 paths6 3
 # 7.7 logs "route refresh: AID not negotiated", though it has announced routes
 # of that family: it must not harm the session, more cannot be asked for.
-refresh=refresh_unanswered
 refresh_unanswered() {
 	[ "$(ask refresh 10.0.0.2)" = 0 ] || fail "no route refresh"
 	until_true 10 grep -q 'route refresh' "$dir/bgpd.log" ||
 		fail "OpenBGPD did not see the request"
 	expect_lookups
 }
-run_flow "Cease/Administrative Shutdown: back at noon"
+run_flow "Cease/Administrative Shutdown: back at noon" refresh_unanswered
 finish

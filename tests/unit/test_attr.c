@@ -64,7 +64,8 @@ Test(attr, equal_sets_are_one_object)
 Test(attr, each_field_distinguishes)
 {
 	struct attr_table *t = attr_table_new();
-	static const uint32_t words[] = {64500, 64501, 4200000000u, 0xfc000001u};
+	static const uint32_t words[] = {64500, 64501, 4200000000u,
+					 0xfc000001u};
 	struct attr_spec s[14];
 	size_t n = sizeof(s) / sizeof(s[0]);
 

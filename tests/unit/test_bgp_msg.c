@@ -70,8 +70,9 @@ static uint8_t *update(const char *withdrawn, const char *attrs,
 
 static const struct bgp_update_ctx ebgp = {
 	.local_as = 64512, .as4 = true, .ebgp = true, .mp = {true, true}};
-static const struct bgp_update_ctx ibgp = {
-	.local_as = 64512, .as4 = true, .mp = {true, true}};
+static const struct bgp_update_ctx ibgp = {.local_as = 64512,
+					   .as4 = true,
+					   .mp = {true, true}};
 
 static struct bgp_update u;
 static struct bgp_error err;
@@ -103,8 +104,8 @@ static const char *list(struct bgp_nlri nlri)
 		n += (size_t)snprintf(text + n, sizeof(text) - n, "%s%s",
 				      n ? " " : "", prefix_str(&p, buf));
 		if (id)
-			n += (size_t)snprintf(text + n, sizeof(text) - n,
-					      "#%u", id);
+			n += (size_t)snprintf(text + n, sizeof(text) - n, "#%u",
+					      id);
 	}
 	return text;
 }
@@ -115,7 +116,7 @@ static const char *list(struct bgp_nlri nlri)
 #define LOCPREF "40 05 04 00000064"
 #define BASE    ORIGIN PATH NEXTHOP LOCPREF
 #define NLRI    "18 cb0071" /* 203.0.113.0/24 */
-#define MP6 \
+#define MP6                                                       \
 	"80 0e 1a 0002 01 10 20010db8000000000000000000000001 00" \
 	"20 20010db8" /* 2001:db8::/32 */
 #define MP6_GONE "80 0f 08 0002 01 20 20010db9"
@@ -124,6 +125,7 @@ static const char *list(struct bgp_nlri nlri)
 
 enum { E = 1, I = 2, EI = 3 }; /* kinds of peer */
 
+/* clang-format off */
 static const struct attr_case {
 	const char *name;
 	int peers;
@@ -341,6 +343,7 @@ static const struct attr_case {
 	{"NLRI of /32", I, BASE, "20 cb007101", OK_},
 #undef OK_
 };
+/* clang-format on */
 
 static void run_case(const struct attr_case *c,
 		     const struct bgp_update_ctx *ctx)
@@ -366,8 +369,7 @@ static void run_case(const struct attr_case *c,
 				 c->name);
 	/* What is to be treated as withdrawn is named. */
 	if (v == BGP_TREAT_AS_WITHDRAW)
-		cr_assert(rd_left(&u.announced.r) ||
-				  rd_left(&u.mp_announced.r),
+		cr_assert(rd_left(&u.announced.r) || rd_left(&u.mp_announced.r),
 			  "%s: nothing to withdraw", c->name);
 }
 
@@ -393,8 +395,8 @@ Test(bgp_update, unreach_behind_a_fault)
 	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
 		const struct attr_case *c = &cases[i];
 
-		if (c->verdict == BGP_SESSION_RESET || strstr(c->name, "left") ||
-		    strstr(c->name, "UNREACH") ||
+		if (c->verdict == BGP_SESSION_RESET ||
+		    strstr(c->name, "left") || strstr(c->name, "UNREACH") ||
 		    strstr(c->name, "overruns") ||
 		    strstr(c->name, "extended length of"))
 			continue;
@@ -432,7 +434,8 @@ static void check_any(const uint8_t *msg, size_t len)
 		       bgp_nlri_next(&u.mp_withdrawn, &p, &id) ||
 		       bgp_nlri_next(&u.announced, &p, &id) ||
 		       bgp_nlri_next(&u.mp_announced, &p, &id))
-			cr_assert_leq(p.len, family_bits((enum family)p.family));
+			cr_assert_leq(p.len,
+				      family_bits((enum family)p.family));
 		cr_assert_leq(u.attr.path_len, ATTR_PATH_MAX);
 	}
 }
@@ -443,8 +446,8 @@ Test(bgp_update, truncations_and_mutations)
 {
 	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
 		size_t len;
-		uint8_t *msg = update("10 c633", cases[i].attrs,
-				      cases[i].nlri, &len);
+		uint8_t *msg =
+			update("10 c633", cases[i].attrs, cases[i].nlri, &len);
 
 		for (size_t cut = BGP_HDR_LEN; cut <= len; cut++) {
 			uint8_t *part = malloc(cut);
@@ -508,10 +511,11 @@ Test(bgp_update, inner_lengths)
 Test(bgp_update, all_fields)
 {
 	cr_assert_eq(decode(&ibgp, "08 0a",
-			    "40010101 40020a 0202 0000fde9 fffffffe"
-			    NEXTHOP "80040400000007" LOCPREF
+			    "40010101 40020a 0202 0000fde9 fffffffe" NEXTHOP
+			    "80040400000007" LOCPREF
 			    "c00804fde90001" MP6 MP6_GONE,
-			    NLRI "00" "20c0000205"),
+			    NLRI "00"
+				 "20c0000205"),
 		     BGP_OK);
 	cr_assert_str_eq(list(u.withdrawn), "10.0.0.0/8");
 	cr_assert_str_eq(list(u.announced),
@@ -556,8 +560,9 @@ Test(bgp_update, host_bits_are_masked)
 	for (unsigned len = 0; len <= 128; len++) {
 		unsigned bytes = (len + 7) / 8;
 
-		(void)snprintf(attrs, sizeof(attrs), "800f%02x 0002 01 %02x%.*s",
-			       4 + bytes, len, (int)(2 * bytes),
+		(void)snprintf(attrs, sizeof(attrs),
+			       "800f%02x 0002 01 %02x%.*s", 4 + bytes, len,
+			       (int)(2 * bytes),
 			       "ffffffffffffffffffffffffffffffff");
 		cr_assert_eq(decode(&ibgp, "", attrs, ""), BGP_OK);
 		cr_assert(bgp_nlri_next(&u.mp_withdrawn, &p, &id));
@@ -565,7 +570,7 @@ Test(bgp_update, host_bits_are_masked)
 		cr_assert_eq(p.hi, len == 0    ? 0
 				   : len >= 64 ? UINT64_MAX
 					       : ~(UINT64_MAX >> len));
-		cr_assert_eq(p.lo, len <= 64	? 0
+		cr_assert_eq(p.lo, len <= 64    ? 0
 				   : len == 128 ? UINT64_MAX
 						: ~(UINT64_MAX >> (len - 64)));
 	}
@@ -577,7 +582,8 @@ Test(bgp_update, add_path)
 
 	ctx.add_path[FAMILY_IP4] = true;
 	cr_assert_eq(decode(&ctx, "00000009 08 0a", BASE MP6,
-			    "00000001 18cb0071 00000002 18cb0071"), BGP_OK);
+			    "00000001 18cb0071 00000002 18cb0071"),
+		     BGP_OK);
 	cr_assert_str_eq(list(u.withdrawn), "10.0.0.0/8#9");
 	cr_assert_str_eq(list(u.announced),
 			 "203.0.113.0/24#1 203.0.113.0/24#2");
@@ -643,6 +649,7 @@ Test(bgp_update, family_not_negotiated)
 
 /* ---- whose route it is (RFC 4271, 5065, 6793) */
 
+/* clang-format off */
 static const struct path_case {
 	const char *name;
 	bool as4;
@@ -704,6 +711,7 @@ static const struct path_case {
 	 "400206 0202 0001 5ba0 c01106 0201 00010002 c00706 5ba0 c0000201"
 	 "c01208 00010005 c0000201", 65538, 1, 2, 0, 2},
 };
+/* clang-format on */
 
 Test(bgp_update, paths)
 {
@@ -718,11 +726,12 @@ Test(bgp_update, paths)
 		(void)snprintf(attrs, sizeof(attrs),
 			       ORIGIN NEXTHOP LOCPREF "%s", c->attrs);
 		v = decode(&ctx, "", attrs, NLRI);
-		cr_assert_eq(v, strstr(c->name, "malformed") ||
-						strstr(c->name, "AS 0") ||
-						strstr(c->name, "length 0")
-					? BGP_ATTR_DISCARD
-					: BGP_OK,
+		cr_assert_eq(v,
+			     strstr(c->name, "malformed") ||
+					     strstr(c->name, "AS 0") ||
+					     strstr(c->name, "length 0")
+				     ? BGP_ATTR_DISCARD
+				     : BGP_OK,
 			     "%s: %s", c->name, err.what ? err.what : "");
 		cr_assert_eq(u.attr.origin_as, c->origin_as, "%s: %u", c->name,
 			     u.attr.origin_as);
@@ -761,8 +770,8 @@ Test(bgp_update, longest_path)
 	wr_be32(&w, 0x18cb0071);
 	cr_assert(!w.bad && at > 0);
 	msg = message(BGP_UPDATE, body, wr_len(&w), &len);
-	cr_assert_eq(bgp_update_decode(msg, len, &ebgp, &u, &err), BGP_OK,
-		     "%s", err.what);
+	cr_assert_eq(bgp_update_decode(msg, len, &ebgp, &u, &err), BGP_OK, "%s",
+		     err.what);
 	cr_assert_eq(u.attr.origin_as, 2550);
 	cr_assert_eq(u.attr.path_hops, 2550);
 	cr_assert_eq(u.attr.path_len, ATTR_PATH_MAX);
@@ -779,17 +788,13 @@ Test(bgp_header, bounds)
 		uint16_t len, max;
 		uint8_t subcode; /* 0: good */
 	} t[] = {
-		{1, 29, 4096, 0},      {1, 28, 4096, 2},
-		{1, 4096, 65535, 0},   {1, 4097, 65535, 2},
-		{2, 23, 4096, 0},      {2, 22, 4096, 2},
-		{2, 4096, 4096, 0},    {2, 4097, 4096, 2},
-		{2, 65535, 65535, 0},  {3, 21, 4096, 0},
-		{3, 20, 4096, 2},      {4, 19, 4096, 0},
-		{4, 20, 4096, 2},      {4, 18, 4096, 2},
-		{5, 23, 4096, 0},      {5, 22, 4096, 2},
-		{0, 19, 4096, 3},      {6, 23, 4096, 3},
-		{255, 23, 4096, 3},    {2, 0, 4096, 2},
-		{2, 65535, 4096, 2},
+		{1, 29, 4096, 0},    {1, 28, 4096, 2},   {1, 4096, 65535, 0},
+		{1, 4097, 65535, 2}, {2, 23, 4096, 0},   {2, 22, 4096, 2},
+		{2, 4096, 4096, 0},  {2, 4097, 4096, 2}, {2, 65535, 65535, 0},
+		{3, 21, 4096, 0},    {3, 20, 4096, 2},   {4, 19, 4096, 0},
+		{4, 20, 4096, 2},    {4, 18, 4096, 2},   {5, 23, 4096, 0},
+		{5, 22, 4096, 2},    {0, 19, 4096, 3},   {6, 23, 4096, 3},
+		{255, 23, 4096, 3},  {2, 0, 4096, 2},    {2, 65535, 4096, 2},
 	};
 	struct bgp_header h;
 	uint8_t hdr[BGP_HDR_LEN];
@@ -900,11 +905,13 @@ Test(bgp_open, round_trip)
 	size_t len;
 
 	for (unsigned k = 0; k < 512; k++) {
-		o = (struct bgp_open){
-			.asn = 4200000001u, .router_id = 0x01020304,
-			.hold_time_s = 90, .gr_time_s = 120,
-			.caps = (uint16_t)((k & 31) << 2 | BGP_CAP_AS4 |
-					   BGP_CAP_MP)};
+		o = (struct bgp_open){.asn = 4200000001u,
+				      .router_id = 0x01020304,
+				      .hold_time_s = 90,
+				      .gr_time_s = 120,
+				      .caps = (uint16_t)((k & 31) << 2 |
+							 BGP_CAP_AS4 |
+							 BGP_CAP_MP)};
 		o.mp[FAMILY_IP4] = k & 32;
 		o.mp[FAMILY_IP6] = true;
 		o.add_path[FAMILY_IP6] = k & 64 ? BGP_ADD_PATH_RECEIVE : 0;
@@ -922,7 +929,8 @@ Test(bgp_open, round_trip)
 		cr_assert_eq(memcmp(back.gr, o.gr, sizeof(o.gr)), 0);
 		cr_assert_eq(memcmp(back.gr_fwd, o.gr_fwd, sizeof(o.gr)), 0);
 		cr_assert_eq(memcmp(back.add_path, o.add_path,
-				    sizeof(o.add_path)), 0);
+				    sizeof(o.add_path)),
+			     0);
 		/* Every truncation is noticed. */
 		for (size_t cut = BGP_HDR_LEN; cut < len; cut++) {
 			uint8_t *part = malloc(cut);

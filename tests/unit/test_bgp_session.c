@@ -19,9 +19,9 @@
 #include "base/wr.h"
 #include "route/bgp_session.h"
 
-#define TICK_MS   20
-#define LOCAL_AS  64512u
-#define REMOTE_AS 65001u
+#define TICK_MS    20
+#define LOCAL_AS   64512u
+#define REMOTE_AS  65001u
 #define GIVE_UP_NS (20 * NSEC_PER_SEC)
 
 /* ---- the side under test */
@@ -38,8 +38,7 @@ struct side {
 	uint16_t port;
 };
 
-static void on_complete(void *ctx, const struct bgp_peer_info *p,
-			enum family f)
+static void on_complete(void *ctx, const struct bgp_peer_info *p, enum family f)
 {
 	struct side *s = ctx;
 
@@ -85,10 +84,9 @@ static struct side *side_new(uint32_t router_id)
 	cr_assert_eq(uv_loop_init(&s->loop), 0);
 	s->attrs = attr_table_new();
 	s->rib = rib_new(s->attrs);
-	s->local = (struct bgp_local_cfg){.asn = LOCAL_AS,
-					  .router_id = router_id};
-	s->set = bgp_peerset_new(&s->loop, s->rib, s->attrs, &s->local, &cb,
-				 s);
+	s->local =
+		(struct bgp_local_cfg){.asn = LOCAL_AS, .router_id = router_id};
+	s->set = bgp_peerset_new(&s->loop, s->rib, s->attrs, &s->local, &cb, s);
 	bgp_peerset_time_scale(s->set, TICK_MS);
 	bgp_peer_cfg_default(&s->cfg);
 	cr_assert_eq(addr_parse("127.0.0.1", &s->cfg.addr), 0);
@@ -126,14 +124,14 @@ static void turn(struct side *s)
 	(void)usleep(500);
 }
 
-#define until(s, cond)                                                        \
-	do {                                                                  \
-		struct mono begin_ = mono_now();                              \
-		while (!(cond)) {                                             \
-			turn(s);                                              \
-			cr_assert_lt(mono_diff_ns(begin_, mono_now()),        \
-				     GIVE_UP_NS, "in vain: %s", #cond);       \
-		}                                                             \
+#define until(s, cond)                                                  \
+	do {                                                            \
+		struct mono begin_ = mono_now();                        \
+		while (!(cond)) {                                       \
+			turn(s);                                        \
+			cr_assert_lt(mono_diff_ns(begin_, mono_now()),  \
+				     GIVE_UP_NS, "in vain: %s", #cond); \
+		}                                                       \
 	} while (0)
 
 /* "AS", "AS stale" or "none" of what covers the address. */
@@ -239,8 +237,8 @@ static size_t make_update(uint8_t *buf, size_t size, const uint32_t *path,
 		wr_copy(&w, nlri, n);
 		wr_be16(&w, 0);
 	} else {
-		wr_be16(&w, (uint16_t)(4 + 3 + (hops ? 2 + 4 * hops : 0) + 7 +
-				       7));
+		wr_be16(&w,
+			(uint16_t)(4 + 3 + (hops ? 2 + 4 * hops : 0) + 7 + 7));
 		wr_be32(&w, 0x40010100);
 		wr_be16(&w, 0x4002);
 		wr_u8(&w, (uint8_t)(hops ? 2 + 4 * hops : 0));
@@ -266,16 +264,14 @@ static void sp_announce(struct speaker *sp, const char *prefix, uint32_t as)
 	uint8_t buf[256];
 
 	sp_send(sp, buf,
-		make_update(buf, sizeof(buf), path, as ? 2 : 0, prefix,
-			    false));
+		make_update(buf, sizeof(buf), path, as ? 2 : 0, prefix, false));
 }
 
 static void sp_withdraw(struct speaker *sp, const char *prefix)
 {
 	uint8_t buf[256];
 
-	sp_send(sp, buf,
-		make_update(buf, sizeof(buf), NULL, 0, prefix, true));
+	sp_send(sp, buf, make_update(buf, sizeof(buf), NULL, 0, prefix, true));
 }
 
 /* What has arrived; false when there is no whole message. */
@@ -814,8 +810,8 @@ static void pair(const char *key_a, const char *key_b, bool meet)
 		until(a, (turn(b), look(a)->family[FAMILY_IP6].eor &&
 					   look(b)->family[FAMILY_IP6].eor));
 	} else {
-		until(a, (turn(b), look(a)->counters[BGP_C_CONNECT_FAILED] >
-					   0));
+		until(a,
+		      (turn(b), look(a)->counters[BGP_C_CONNECT_FAILED] > 0));
 		cr_assert_eq(a->info.counters[BGP_C_ACCEPTED], 0);
 		cr_assert_eq(look(b)->counters[BGP_C_ACCEPTED], 0);
 	}
@@ -1073,8 +1069,8 @@ Test(bgp_session, notification_is_shown)
 	uint8_t buf[64];
 
 	sp_send(&sp, buf,
-		bgp_notification_encode(BGP_N_CEASE, BGP_N_CEASE_SHUTDOWN,
-					data, sizeof(data), buf, sizeof(buf)));
+		bgp_notification_encode(BGP_N_CEASE, BGP_N_CEASE_SHUTDOWN, data,
+					sizeof(data), buf, sizeof(buf)));
 	until(s, !look(s)->up);
 	cr_assert_str_eq(s->info.last_in.text,
 			 "Cease/Administrative Shutdown: hi");

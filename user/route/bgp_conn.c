@@ -85,8 +85,7 @@ int bgp_conn_start(struct bgp_peer *peer, unsigned side, int fd)
 		bgp_peer_connected(c, 0);
 		return 0;
 	}
-	c->hold_at = mono_add_ns(mono_now(),
-				 bgp_scaled_ns(set, BGP_T_CONNECT));
+	c->hold_at = mono_add_ns(mono_now(), bgp_scaled_ns(set, BGP_T_CONNECT));
 	conn_poll(c);
 	bgp_conn_timers(c);
 	return 0;
@@ -162,8 +161,8 @@ static void conn_drain(struct bgp_conn *c)
 	c->draining = true;
 	c->set->draining++;
 	c->keepalive_at.ns = c->send_hold_at.ns = 0;
-	c->hold_at = mono_add_ns(mono_now(),
-				 bgp_scaled_ns(c->set, BGP_T_DRAIN));
+	c->hold_at =
+		mono_add_ns(mono_now(), bgp_scaled_ns(c->set, BGP_T_DRAIN));
 	if (c->out_len == 0)
 		(void)shutdown(c->fd, SHUT_WR);
 	conn_poll(c);
@@ -182,8 +181,7 @@ void bgp_conn_notify(struct bgp_conn *c, uint8_t code, uint8_t subcode,
 		return;
 	if (len > room)
 		len = room;
-	n = bgp_notification_encode(code, subcode, data, len, msg,
-				    sizeof(msg));
+	n = bgp_notification_encode(code, subcode, data, len, msg, sizeof(msg));
 	bgp_conn_send(c, BGP_NOTIFICATION, msg, n);
 	p = conn_detach(c);
 	conn_drain(c);
@@ -209,9 +207,10 @@ static void conn_flush(struct bgp_conn *c)
 
 			c->send_hold_at = mono_add_ns(
 				mono_now(),
-				bgp_scaled_ns(c->set, s > BGP_T_SEND_HOLD
-							      ? s
-							      : BGP_T_SEND_HOLD));
+				bgp_scaled_ns(c->set,
+					      s > BGP_T_SEND_HOLD
+						      ? s
+						      : BGP_T_SEND_HOLD));
 		}
 		return;
 	}
@@ -226,8 +225,8 @@ static void conn_flush(struct bgp_conn *c)
 		c->peer->counters[BGP_C_BYTES_OUT] += (uint64_t)n;
 }
 
-void bgp_conn_send(struct bgp_conn *c, enum bgp_type type,
-		   const uint8_t *msg, size_t len)
+void bgp_conn_send(struct bgp_conn *c, enum bgp_type type, const uint8_t *msg,
+		   size_t len)
 {
 	if (c->dead || len == 0 || len > sizeof(c->out) - c->out_len)
 		return; /* full: the send-hold timer is running */
@@ -372,8 +371,9 @@ static void timer_cb(uv_timer_t *t)
 		uint8_t msg[BGP_HDR_LEN];
 		size_t n = bgp_keepalive_encode(msg, sizeof(msg));
 
-		c->keepalive_at = mono_add_ns(
-			now, bgp_scaled_ns(c->set, c->hold_time_s) / 3);
+		c->keepalive_at =
+			mono_add_ns(now,
+				    bgp_scaled_ns(c->set, c->hold_time_s) / 3);
 		bgp_conn_send(c, BGP_KEEPALIVE, msg, n);
 	}
 	bgp_conn_timers(c);

@@ -48,9 +48,9 @@ enum bgp_verdict bgp_header_decode(const uint8_t *hdr, uint16_t max_len,
 				   struct bgp_header *ret,
 				   struct bgp_error *err)
 {
-	static const uint8_t marker[16] = {
-		0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff,
-		0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff};
+	static const uint8_t marker[16] = {0xff, 0xff, 0xff, 0xff, 0xff, 0xff,
+					   0xff, 0xff, 0xff, 0xff, 0xff, 0xff,
+					   0xff, 0xff, 0xff, 0xff};
 	struct rd r = rd_init(hdr + sizeof(marker), 3);
 	uint16_t len = rd_be16(&r);
 	uint8_t type = rd_u8(&r);
@@ -156,8 +156,7 @@ static const struct {
 	 "Message Header Error/Connection Not Synchronized"},
 	{BGP_N_HEADER, BGP_N_HDR_LENGTH,
 	 "Message Header Error/Bad Message Length"},
-	{BGP_N_HEADER, BGP_N_HDR_TYPE,
-	 "Message Header Error/Bad Message Type"},
+	{BGP_N_HEADER, BGP_N_HDR_TYPE, "Message Header Error/Bad Message Type"},
 	{BGP_N_OPEN, 0, "OPEN Message Error"},
 	{BGP_N_OPEN, BGP_N_OPEN_VERSION,
 	 "OPEN Message Error/Unsupported Version Number"},
@@ -236,8 +235,12 @@ const char *bgp_notify_str(uint8_t code, uint8_t subcode)
  * none within n bytes. */
 static size_t utf8_len(const uint8_t *s, size_t n)
 {
-	size_t len = s[0] < 0x80 ? 1 : s[0] < 0xc2 ? 0 : s[0] < 0xe0 ? 2
-		   : s[0] < 0xf0 ? 3 : s[0] < 0xf5 ? 4 : 0;
+	size_t len = s[0] < 0x80   ? 1
+		     : s[0] < 0xc2 ? 0
+		     : s[0] < 0xe0 ? 2
+		     : s[0] < 0xf0 ? 3
+		     : s[0] < 0xf5 ? 4
+				   : 0;
 
 	if (len == 0 || len > n)
 		return 0;
@@ -338,8 +341,8 @@ enum bgp_verdict bgp_refresh_decode(const uint8_t *msg, size_t len,
 	uint8_t kind = rd_u8(&r);
 	uint8_t safi = rd_u8(&r);
 
-	if (r.bad || (!rd_done(&r) && (kind == BGP_REFRESH_BEGIN ||
-				       kind == BGP_REFRESH_END))) {
+	if (r.bad || (!rd_done(&r) &&
+		      (kind == BGP_REFRESH_BEGIN || kind == BGP_REFRESH_END))) {
 		bgp_fault(err, BGP_SESSION_RESET, BGP_N_REFRESH, 1, 16,
 			  "ROUTE-REFRESH of a wrong length");
 		err->data = msg;

@@ -52,41 +52,41 @@ enum bgp_notify_code {
 };
 
 enum { /* BGP_N_HEADER */
-	BGP_N_HDR_SYNC = 1,
-	BGP_N_HDR_LENGTH = 2,
-	BGP_N_HDR_TYPE = 3,
+       BGP_N_HDR_SYNC = 1,
+       BGP_N_HDR_LENGTH = 2,
+       BGP_N_HDR_TYPE = 3,
 };
 enum { /* BGP_N_OPEN */
-	BGP_N_OPEN_MALFORMED = 0,
-	BGP_N_OPEN_VERSION = 1,
-	BGP_N_OPEN_PEER_AS = 2,
-	BGP_N_OPEN_ID = 3,
-	BGP_N_OPEN_PARAM = 4,
-	BGP_N_OPEN_HOLD = 6,
-	BGP_N_OPEN_CAP = 7,
+       BGP_N_OPEN_MALFORMED = 0,
+       BGP_N_OPEN_VERSION = 1,
+       BGP_N_OPEN_PEER_AS = 2,
+       BGP_N_OPEN_ID = 3,
+       BGP_N_OPEN_PARAM = 4,
+       BGP_N_OPEN_HOLD = 6,
+       BGP_N_OPEN_CAP = 7,
 };
 enum { /* BGP_N_UPDATE */
-	BGP_N_UPD_LIST = 1,
-	BGP_N_UPD_UNKNOWN_WELL_KNOWN = 2,
-	BGP_N_UPD_MISSING = 3,
-	BGP_N_UPD_FLAGS = 4,
-	BGP_N_UPD_LENGTH = 5,
-	BGP_N_UPD_ORIGIN = 6,
-	BGP_N_UPD_NEXT_HOP = 8,
-	BGP_N_UPD_OPTIONAL = 9,
-	BGP_N_UPD_NETWORK = 10,
-	BGP_N_UPD_AS_PATH = 11,
+       BGP_N_UPD_LIST = 1,
+       BGP_N_UPD_UNKNOWN_WELL_KNOWN = 2,
+       BGP_N_UPD_MISSING = 3,
+       BGP_N_UPD_FLAGS = 4,
+       BGP_N_UPD_LENGTH = 5,
+       BGP_N_UPD_ORIGIN = 6,
+       BGP_N_UPD_NEXT_HOP = 8,
+       BGP_N_UPD_OPTIONAL = 9,
+       BGP_N_UPD_NETWORK = 10,
+       BGP_N_UPD_AS_PATH = 11,
 };
 enum { /* BGP_N_CEASE */
-	BGP_N_CEASE_MAX_PREFIX = 1,
-	BGP_N_CEASE_SHUTDOWN = 2,
-	BGP_N_CEASE_DECONFIGURED = 3,
-	BGP_N_CEASE_RESET = 4,
-	BGP_N_CEASE_REJECTED = 5,
-	BGP_N_CEASE_CONFIG = 6,
-	BGP_N_CEASE_COLLISION = 7,
-	BGP_N_CEASE_RESOURCES = 8,
-	BGP_N_CEASE_HARD_RESET = 9,
+       BGP_N_CEASE_MAX_PREFIX = 1,
+       BGP_N_CEASE_SHUTDOWN = 2,
+       BGP_N_CEASE_DECONFIGURED = 3,
+       BGP_N_CEASE_RESET = 4,
+       BGP_N_CEASE_REJECTED = 5,
+       BGP_N_CEASE_CONFIG = 6,
+       BGP_N_CEASE_COLLISION = 7,
+       BGP_N_CEASE_RESOURCES = 8,
+       BGP_N_CEASE_HARD_RESET = 9,
 };
 
 /* What is wrong: filled in by the decoders for every verdict but BGP_OK; the
@@ -95,8 +95,8 @@ struct bgp_error {
 	enum bgp_verdict verdict;
 	uint8_t code; /* enum bgp_notify_code */
 	uint8_t subcode;
-	uint8_t attr;    /* attribute type concerned, 0: none */
-	uint16_t offset; /* of the fault, from the first byte of the message */
+	uint8_t attr;     /* attribute type concerned, 0: none */
+	uint16_t offset;  /* of the fault, from the first byte of the message */
 	const char *what; /* static text */
 	/* For the NOTIFICATION: bytes inside the message, or inside `own`;
 	 * never longer than what really arrived. */
@@ -145,7 +145,7 @@ struct bgp_open {
 	uint32_t asn; /* the four-byte one where given */
 	uint32_t router_id;
 	uint16_t hold_time_s;
-	uint16_t caps; /* BGP_CAP_* */
+	uint16_t caps;     /* BGP_CAP_* */
 	bool mp[FAMILIES]; /* IPv4 also when no MP capability is there */
 	uint8_t add_path[FAMILIES]; /* BGP_ADD_PATH_*, from the sender's view */
 	uint16_t gr_time_s;
@@ -163,8 +163,8 @@ enum bgp_verdict bgp_open_decode(const uint8_t *msg, size_t len,
 /* How to read this peer's updates. */
 struct bgp_update_ctx {
 	uint32_t local_as;
-	bool as4;  /* four-byte AS numbers negotiated */
-	bool ebgp; /* external peer */
+	bool as4;          /* four-byte AS numbers negotiated */
+	bool ebgp;         /* external peer */
 	bool mp[FAMILIES]; /* families negotiated; the others are skipped */
 	bool add_path[FAMILIES]; /* the peer sends path identifiers */
 	bool ext_next_hop;
@@ -191,7 +191,7 @@ struct bgp_update {
 	struct bgp_nlri mp_announced; /* MP_REACH_NLRI, with mp_next_hop */
 	struct attr_spec attr; /* path and comm point to the arrays below */
 	struct addr mp_next_hop;
-	bool eor[FAMILIES]; /* this is an End-of-RIB marker (RFC 4724 2) */
+	bool eor[FAMILIES];    /* this is an End-of-RIB marker (RFC 4724 2) */
 	unsigned discarded;    /* attributes ignored as faulty or double */
 	unsigned unnegotiated; /* MP attributes of families not negotiated */
 	uint32_t path[ATTR_PATH_MAX];

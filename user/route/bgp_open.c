@@ -30,9 +30,15 @@ enum {
 const char *bgp_cap_str(unsigned i)
 {
 	static const char *const names[BGP_CAPS] = {
-		"mp", "as4", "route-refresh", "enhanced-refresh",
-		"extended-message", "extended-next-hop", "graceful-restart",
-		"restarted", "gr-notification",
+		"mp",
+		"as4",
+		"route-refresh",
+		"enhanced-refresh",
+		"extended-message",
+		"extended-next-hop",
+		"graceful-restart",
+		"restarted",
+		"gr-notification",
 	};
 
 	return i < BGP_CAPS ? names[i] : "unknown";
@@ -159,8 +165,8 @@ static bool caps_decode(struct bgp_open *o, struct rd r)
 static int params_decode(struct bgp_open *o, struct rd *r)
 {
 	uint8_t opt_len = rd_u8(r);
-	bool extended = opt_len == 255 && rd_left(r) >= 3 &&
-			r->p[0] == PARAM_EXTENDED;
+	bool extended =
+		opt_len == 255 && rd_left(r) >= 3 && r->p[0] == PARAM_EXTENDED;
 	struct rd params;
 
 	if (extended) {

@@ -159,8 +159,7 @@ static void peer_connect(struct bgp_peer *p)
 {
 	int fd, rc;
 
-	if (p->idle_why || p->cfg.passive || p->up ||
-	    p->conn[BGP_SIDE_OUT])
+	if (p->idle_why || p->cfg.passive || p->up || p->conn[BGP_SIDE_OUT])
 		return;
 	if (p->conn[BGP_SIDE_IN]) {
 		retry_arm(p); /* it came to us first */
@@ -314,8 +313,7 @@ void bgp_peer_connected(struct bgp_conn *c, int rc)
 		return;
 	}
 	c->state = BGP_OPENSENT;
-	c->hold_at = mono_add_ns(mono_now(),
-				 bgp_scaled_ns(p->set, BGP_T_OPEN));
+	c->hold_at = mono_add_ns(mono_now(), bgp_scaled_ns(p->set, BGP_T_OPEN));
 	send_open(c);
 	bgp_conn_timers(c);
 	bgp_peer_update_state(p);
@@ -370,9 +368,9 @@ static void negotiate(struct bgp_conn *c)
 	const struct bgp_open *o = &c->remote;
 	uint16_t ours = p->cfg.hold_time_s;
 
-	c->caps = o->caps & (BGP_CAP_MP | BGP_CAP_AS4 | BGP_CAP_REFRESH |
-			     BGP_CAP_REFRESH_ENH | BGP_CAP_EXT_MSG |
-			     BGP_CAP_GR);
+	c->caps =
+		o->caps & (BGP_CAP_MP | BGP_CAP_AS4 | BGP_CAP_REFRESH |
+			   BGP_CAP_REFRESH_ENH | BGP_CAP_EXT_MSG | BGP_CAP_GR);
 	if (p->cfg.families[FAMILY_IP4])
 		c->caps |= o->caps & BGP_CAP_EXT_NEXT_HOP;
 	c->hold_time_s = o->hold_time_s < ours ? o->hold_time_s : ours;
@@ -451,13 +449,12 @@ static void establish(struct bgp_conn *c)
 	if (other && other->state == BGP_CONNECT)
 		bgp_conn_close(other, "not needed any more");
 	else if (other)
-		bgp_conn_notify(other, BGP_N_CEASE, BGP_N_CEASE_COLLISION,
-				NULL, 0, NULL);
+		bgp_conn_notify(other, BGP_N_CEASE, BGP_N_CEASE_COLLISION, NULL,
+				0, NULL);
 	p->last_error[0] = '\0';
 	bgp_peer_log(p, LOG_LVL_NOTICE,
-		     "established, AS %u, hold time %u s,%s%s%s",
-		     c->remote.asn, c->hold_time_s,
-		     c->ctx.mp[FAMILY_IP4] ? " IPv4" : "",
+		     "established, AS %u, hold time %u s,%s%s%s", c->remote.asn,
+		     c->hold_time_s, c->ctx.mp[FAMILY_IP4] ? " IPv4" : "",
 		     c->ctx.mp[FAMILY_IP6] ? " IPv6" : "",
 		     c->caps & BGP_CAP_GR ? ", graceful restart" : "");
 	bgp_routes_up(c);

@@ -17,20 +17,20 @@
 
 enum { BGP_SIDE_OUT, BGP_SIDE_IN, BGP_SIDES };
 
-#define BGP_OUT_MAX      8192u  /* bytes queued at most; we say little */
-#define BGP_IN_SMALL     4096u  /* before the session is up */
+#define BGP_OUT_MAX      8192u /* bytes queued at most; we say little */
+#define BGP_IN_SMALL     4096u /* before the session is up */
 #define BGP_IN_BIG       65536u
 #define BGP_LISTENERS    16
 #define BGP_DRAINING_MAX 64
 
 /* Seconds of the protocol (scaled in tests). */
-#define BGP_T_CONNECT    30  /* to wait for the TCP handshake */
-#define BGP_T_OPEN       60  /* to wait for OPEN; RFC 4271 suggests 240 */
-#define BGP_T_DRAIN      2   /* to let a NOTIFICATION be read */
-#define BGP_T_SEND_HOLD  480 /* RFC 9687, at least */
-#define BGP_T_QUIET      5   /* no routes for so long: table is complete */
-#define BGP_T_QUIET_GR   60  /* … though End-of-RIB was promised */
-#define BGP_T_STABLE     60  /* up for so long: back-off starts anew */
+#define BGP_T_CONNECT   30  /* to wait for the TCP handshake */
+#define BGP_T_OPEN      60  /* to wait for OPEN; RFC 4271 suggests 240 */
+#define BGP_T_DRAIN     2   /* to let a NOTIFICATION be read */
+#define BGP_T_SEND_HOLD 480 /* RFC 9687, at least */
+#define BGP_T_QUIET     5   /* no routes for so long: table is complete */
+#define BGP_T_QUIET_GR  60  /* … though End-of-RIB was promised */
+#define BGP_T_STABLE    60  /* up for so long: back-off starts anew */
 
 struct bgp_peer;
 
@@ -51,8 +51,8 @@ struct bgp_conn {
 	uint8_t out[BGP_OUT_MAX];
 	size_t out_len;
 	struct mono hold_at, keepalive_at, send_hold_at; /* ns 0: off */
-	uint16_t hold_time_s; /* negotiated */
-	uint16_t max_len;     /* of a message */
+	uint16_t hold_time_s;                            /* negotiated */
+	uint16_t max_len;                                /* of a message */
 	struct bgp_open remote;
 	struct bgp_update_ctx ctx;
 	uint32_t caps; /* in use */
@@ -120,8 +120,8 @@ struct bgp_peerset {
 int bgp_conn_start(struct bgp_peer *peer, unsigned side, int fd);
 
 /* Queues and sends as much as the kernel takes. */
-void bgp_conn_send(struct bgp_conn *c, enum bgp_type type,
-		   const uint8_t *msg, size_t len);
+void bgp_conn_send(struct bgp_conn *c, enum bgp_type type, const uint8_t *msg,
+		   size_t len);
 
 /* Ends the connection; `why` is kept as the peer's last error. The peer hears
  * of it by bgp_peer_lost(). With a notification: it is sent and shown. */
@@ -162,7 +162,7 @@ void bgp_peer_update_state(struct bgp_peer *p);
 
 void bgp_routes_update(struct bgp_conn *c, const uint8_t *msg, size_t len);
 void bgp_routes_refresh(struct bgp_conn *c, const uint8_t *msg, size_t len);
-void bgp_routes_up(struct bgp_conn *c);   /* session established */
+void bgp_routes_up(struct bgp_conn *c); /* session established */
 /* … and gone; c is not the peer's any more */
 void bgp_routes_down(struct bgp_peer *p, const struct bgp_conn *c);
 void bgp_routes_flush(struct bgp_peer *p);

@@ -177,8 +177,8 @@ void bgp_routes_quiet_cb(uv_timer_t *t)
 
 	if (!p->up)
 		return;
-	quiet_s = p->up->remote.caps & BGP_CAP_GR ? BGP_T_QUIET_GR
-						  : BGP_T_QUIET;
+	quiet_s =
+		p->up->remote.caps & BGP_CAP_GR ? BGP_T_QUIET_GR : BGP_T_QUIET;
 	for (unsigned f = 0; f < FAMILIES; f++) {
 		if (!p->up->ctx.mp[f] || p->complete[f])
 			continue;
@@ -283,8 +283,8 @@ static bool announce_all(struct bgp_conn *c, struct bgp_nlri nlri,
 
 static void warn_limit(struct bgp_peer *p)
 {
-	uint64_t limit = (uint64_t)p->cfg.max_prefixes *
-			 p->cfg.max_prefixes_warn / 100;
+	uint64_t limit =
+		(uint64_t)p->cfg.max_prefixes * p->cfg.max_prefixes_warn / 100;
 
 	if (p->warned || limit == 0 || paths_of(p) <= limit)
 		return;
@@ -298,8 +298,9 @@ static void log_fault(struct bgp_peer *p, const struct bgp_error *err)
 	static const char *const done[] = {"", "attribute ignored",
 					   "routes withdrawn", "session reset"};
 
-	bgp_peer_log(p, err->verdict == BGP_ATTR_DISCARD ? LOG_LVL_INFO
-							 : LOG_LVL_WARN,
+	bgp_peer_log(p,
+		     err->verdict == BGP_ATTR_DISCARD ? LOG_LVL_INFO
+						      : LOG_LVL_WARN,
 		     "UPDATE with a fault at byte %u, attribute %u: %s; %s",
 		     err->offset, err->attr, err->what, done[err->verdict]);
 }
@@ -354,8 +355,7 @@ static void answer_refresh(struct bgp_conn *c, enum family f)
 		      bgp_refresh_encode(f, BGP_REFRESH_BEGIN, msg,
 					 sizeof(msg)));
 	bgp_conn_send(c, BGP_ROUTE_REFRESH, msg,
-		      bgp_refresh_encode(f, BGP_REFRESH_END, msg,
-					 sizeof(msg)));
+		      bgp_refresh_encode(f, BGP_REFRESH_END, msg, sizeof(msg)));
 }
 
 void bgp_routes_refresh(struct bgp_conn *c, const uint8_t *msg, size_t len)

@@ -19,8 +19,8 @@
 const char *bgp_state_str(enum bgp_state s)
 {
 	static const char *const names[BGP_STATES] = {
-		"idle", "connect", "active", "opensent", "openconfirm",
-		"established"};
+		"idle",     "connect",     "active",
+		"opensent", "openconfirm", "established"};
 
 	return (unsigned)s < BGP_STATES ? names[s] : "unknown";
 }
@@ -108,8 +108,8 @@ static bool same_session(const struct bgp_peer_cfg *a,
 			 const struct bgp_peer_cfg *b)
 {
 	return addr_equal(&a->addr, &b->addr) &&
-	       strcmp(a->interface, b->interface) == 0 &&
-	       a->port == b->port && a->local_port == b->local_port &&
+	       strcmp(a->interface, b->interface) == 0 && a->port == b->port &&
+	       a->local_port == b->local_port &&
 	       a->has_source == b->has_source &&
 	       (!a->has_source || addr_equal(&a->source, &b->source)) &&
 	       a->passive == b->passive && a->shutdown == b->shutdown &&
@@ -237,8 +237,10 @@ static void peer_change(struct bgp_peerset *set, struct bgp_peer *p,
 	src_cfg.router_id = old ? old->router_id : 0;
 	(void)rib_source_update(set->rib, p->src, &src_cfg);
 	if (!same)
-		bgp_peer_stop(p, cfg->shutdown ? BGP_N_CEASE_SHUTDOWN
-					       : BGP_N_CEASE_CONFIG, NULL);
+		bgp_peer_stop(p,
+			      cfg->shutdown ? BGP_N_CEASE_SHUTDOWN
+					    : BGP_N_CEASE_CONFIG,
+			      NULL);
 	bgp_peer_set_cfg(p, cfg);
 	if (new_key)
 		listeners_md5(set, p, cfg->md5);
@@ -337,8 +339,7 @@ static struct bgp_peer *peer_of(const struct bgp_peerset *set,
 {
 	struct bgp_peer *p = peer_find(set, a);
 
-	if (p && link_local(a) &&
-	    if_nametoindex(p->cfg.interface) != ifindex)
+	if (p && link_local(a) && if_nametoindex(p->cfg.interface) != ifindex)
 		return NULL;
 	return p;
 }
@@ -489,8 +490,9 @@ void bgp_peerset_stop(struct bgp_peerset *set, enum bgp_stop how,
 	}
 	set->n_listeners = 0;
 	for (struct bgp_peer *p = set->peers; p; p = p->next)
-		bgp_peer_stop(p, how == BGP_STOP_SHUTDOWN
-					 ? BGP_N_CEASE_SHUTDOWN : 0,
+		bgp_peer_stop(p,
+			      how == BGP_STOP_SHUTDOWN ? BGP_N_CEASE_SHUTDOWN
+						       : 0,
 			      text);
 }
 

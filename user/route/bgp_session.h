@@ -52,16 +52,17 @@ struct bgp_peer_cfg {
 	bool passive;  /* never connect, only accept */
 	bool shutdown; /* keep the neighbour down, its routes out */
 	bool families[FAMILIES];
-	bool add_path;       /* offer to receive several paths (RFC 7911) */
-	uint32_t remote_as;  /* 0: the local AS (iBGP) */
-	uint32_t local_as;   /* 0: bgp_local_cfg.asn */
+	bool add_path;      /* offer to receive several paths (RFC 7911) */
+	uint32_t remote_as; /* 0: the local AS (iBGP) */
+	uint32_t local_as;  /* 0: bgp_local_cfg.asn */
 	char md5[BGP_MD5_MAX + 1]; /* "" = none (RFC 2385) */
 	uint8_t ttl_security; /* RFC 5082: hops away, 1 = next to us; 0: off */
-	uint8_t multihop;     /* TTL of ours; 0: 1 for eBGP, system's for iBGP */
+	uint8_t multihop; /* TTL of ours; 0: 1 for eBGP, system's for iBGP */
 	uint16_t hold_time_s; /* 0 (no timer) or >= 3 */
-	uint16_t connect_retry_s; /* first wait; doubles to 16 times, jittered */
-	uint32_t stale_time_s; /* 0: routes go when the neighbour goes */
-	uint32_t max_prefixes; /* over both families; 0: no bound */
+	uint16_t
+		connect_retry_s; /* first wait; doubles to 16 times, jittered */
+	uint32_t stale_time_s;   /* 0: routes go when the neighbour goes */
+	uint32_t max_prefixes;   /* over both families; 0: no bound */
 	uint8_t max_prefixes_warn; /* per cent of the bound; 0: no warning */
 	uint32_t max_prefixes_restart_s; /* pause after it; 0: until reload */
 };
@@ -91,26 +92,26 @@ const char *bgp_state_str(enum bgp_state s);
 enum bgp_counter {
 	BGP_C_BYTES_IN,
 	BGP_C_BYTES_OUT,
-	BGP_C_ANNOUNCED,          /* prefixes announced */
-	BGP_C_WITHDRAWN,          /* prefixes withdrawn by the neighbour */
-	BGP_C_WITHDRAWN_UNKNOWN,  /* … that we did not have */
-	BGP_C_ATTR_DISCARD,       /* RFC 7606: attributes ignored */
-	BGP_C_TREAT_AS_WITHDRAW,  /* RFC 7606: updates */
-	BGP_C_SESSION_RESET,      /* faults of the neighbour that closed it */
-	BGP_C_UNNEGOTIATED,       /* MP attributes of families not negotiated */
-	BGP_C_NO_MEMORY,          /* prefixes lost for want of memory */
-	BGP_C_MAX_PREFIX,         /* prefixes refused by the limit */
-	BGP_C_ESTABLISHED,        /* times the session came up */
-	BGP_C_FLAPS,              /* times it went down from there */
-	BGP_C_CONNECT,            /* connections tried */
+	BGP_C_ANNOUNCED,         /* prefixes announced */
+	BGP_C_WITHDRAWN,         /* prefixes withdrawn by the neighbour */
+	BGP_C_WITHDRAWN_UNKNOWN, /* … that we did not have */
+	BGP_C_ATTR_DISCARD,      /* RFC 7606: attributes ignored */
+	BGP_C_TREAT_AS_WITHDRAW, /* RFC 7606: updates */
+	BGP_C_SESSION_RESET,     /* faults of the neighbour that closed it */
+	BGP_C_UNNEGOTIATED,      /* MP attributes of families not negotiated */
+	BGP_C_NO_MEMORY,         /* prefixes lost for want of memory */
+	BGP_C_MAX_PREFIX,        /* prefixes refused by the limit */
+	BGP_C_ESTABLISHED,       /* times the session came up */
+	BGP_C_FLAPS,             /* times it went down from there */
+	BGP_C_CONNECT,           /* connections tried */
 	BGP_C_CONNECT_FAILED,
-	BGP_C_ACCEPTED,           /* connections accepted */
-	BGP_C_REJECTED,           /* accepted and closed: not wanted now */
-	BGP_C_COLLISIONS,         /* RFC 4271 6.8 */
+	BGP_C_ACCEPTED,   /* connections accepted */
+	BGP_C_REJECTED,   /* accepted and closed: not wanted now */
+	BGP_C_COLLISIONS, /* RFC 4271 6.8 */
 	BGP_C_HOLD_EXPIRED,
-	BGP_C_SEND_HOLD_EXPIRED,  /* it did not read (RFC 9687) */
-	BGP_C_STALE_EXPIRED,      /* routes removed by the stale timer */
-	BGP_C_SWEPT,              /* stale routes removed at End-of-RIB */
+	BGP_C_SEND_HOLD_EXPIRED, /* it did not read (RFC 9687) */
+	BGP_C_STALE_EXPIRED,     /* routes removed by the stale timer */
+	BGP_C_SWEPT,             /* stale routes removed at End-of-RIB */
 	BGP_COUNTERS
 };
 
@@ -120,10 +121,10 @@ const char *bgp_counter_str(enum bgp_counter c);
 struct bgp_family_info {
 	bool negotiated;
 	bool add_path;
-	bool eor;      /* End-of-RIB of this session has come (or stands in) */
-	size_t paths;  /* held in the RIB now, stale ones included */
-	size_t stale;  /* marked when the session went down, not yet renewed or
-			  swept: an upper bound */
+	bool eor;     /* End-of-RIB of this session has come (or stands in) */
+	size_t paths; /* held in the RIB now, stale ones included */
+	size_t stale; /* marked when the session went down, not yet renewed or
+			 swept: an upper bound */
 };
 
 /* A snapshot; pointers are valid during the call that hands it out. */
@@ -142,18 +143,18 @@ struct bgp_peer_info {
 	uint16_t remote_port;
 	uint32_t remote_as;
 	uint32_t remote_id;
-	uint16_t hold_time_s;      /* negotiated */
-	uint32_t caps_remote;      /* BGP_CAP_*, what it offered */
-	uint32_t caps;             /* in use on both sides */
-	uint16_t gr_time_s;        /* its restart time */
-	size_t out_queue;          /* bytes not yet taken by the kernel */
+	uint16_t hold_time_s; /* negotiated */
+	uint32_t caps_remote; /* BGP_CAP_*, what it offered */
+	uint32_t caps;        /* in use on both sides */
+	uint16_t gr_time_s;   /* its restart time */
+	size_t out_queue;     /* bytes not yet taken by the kernel */
 	/* Kept over sessions. */
 	struct bgp_family_info family[FAMILIES];
-	int64_t stale_left_ns;     /* until stale routes go; 0: timer not on */
-	uint64_t msgs_in[BGP_TYPES];  /* by enum bgp_type; 0: unknown type */
+	int64_t stale_left_ns; /* until stale routes go; 0: timer not on */
+	uint64_t msgs_in[BGP_TYPES]; /* by enum bgp_type; 0: unknown type */
 	uint64_t msgs_out[BGP_TYPES];
 	uint64_t counters[BGP_COUNTERS];
-	struct bgp_notification last_in;  /* text "" = never */
+	struct bgp_notification last_in; /* text "" = never */
 	struct bgp_notification last_out;
 	int64_t last_in_age_ns;
 	int64_t last_out_age_ns;

@@ -60,9 +60,9 @@ static bool sa_read(const struct sockaddr_storage *sa, struct addr *ret,
 
 	if (sa->ss_family == AF_INET) {
 		memcpy(&sin, sa, sizeof(sin));
-		*ret = (struct addr){
-			.hi = (uint64_t)ntohl(sin.sin_addr.s_addr) << 32,
-			.family = FAMILY_IP4};
+		*ret = (struct addr){.hi = (uint64_t)ntohl(sin.sin_addr.s_addr)
+					   << 32,
+				     .family = FAMILY_IP4};
 		*ret_port = ntohs(sin.sin_port);
 		*ret_ifindex = 0;
 		return true;
@@ -75,8 +75,7 @@ static bool sa_read(const struct sockaddr_storage *sa, struct addr *ret,
 	ret->lo = rd_be64(&r);
 	ret->family = FAMILY_IP6;
 	if (ret->hi == 0 && ret->lo >> 32 == 0xffff)
-		*ret = (struct addr){.hi = ret->lo << 32,
-				     .family = FAMILY_IP4};
+		*ret = (struct addr){.hi = ret->lo << 32, .family = FAMILY_IP4};
 	*ret_port = ntohs(sin6.sin6_port);
 	*ret_ifindex = sin6.sin6_scope_id;
 	return true;
@@ -132,8 +131,7 @@ static int md5_set(int fd, const struct sockaddr_storage *sa, const char *key)
 	return len == 0 && errno == ENOENT ? 0 : -errno;
 }
 
-int bgp_sock_md5(int listen_fd, const struct bgp_peer_cfg *cfg,
-		 const char *key)
+int bgp_sock_md5(int listen_fd, const struct bgp_peer_cfg *cfg, const char *key)
 {
 	struct sockaddr_storage own, sa;
 	socklen_t len = sizeof(own);
@@ -147,15 +145,15 @@ int bgp_sock_md5(int listen_fd, const struct bgp_peer_cfg *cfg,
 	if (own.ss_family == AF_INET6 && v4) {
 		len = sizeof(only);
 		if (getsockopt(listen_fd, IPPROTO_IPV6, IPV6_V6ONLY, &only,
-			       &len) == 0 && only)
+			       &len) == 0 &&
+		    only)
 			return 0;
 	}
 	sa_fill(&sa, &cfg->addr, 0, 0, v4 && own.ss_family == AF_INET6);
 	return md5_set(listen_fd, &sa, key);
 }
 
-static int bind_source(int fd, const struct bgp_peer_cfg *cfg,
-		       unsigned ifindex)
+static int bind_source(int fd, const struct bgp_peer_cfg *cfg, unsigned ifindex)
 {
 	struct addr any = {.family = cfg->addr.family};
 	struct sockaddr_storage sa;
@@ -202,8 +200,7 @@ int bgp_sock_connect(const struct bgp_peer_cfg *cfg, bool ebgp)
 	return fd;
 }
 
-int bgp_sock_accept(int listen_fd, struct addr *ret_addr,
-		    unsigned *ret_ifindex)
+int bgp_sock_accept(int listen_fd, struct addr *ret_addr, unsigned *ret_ifindex)
 {
 	struct sockaddr_storage sa;
 	socklen_t len = sizeof(sa);

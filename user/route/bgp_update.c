@@ -133,8 +133,8 @@ static void fault_at(struct walk *w, const uint8_t *at, uint8_t type,
 
 	if (verdict == BGP_ATTR_DISCARD)
 		w->u->discarded++;
-	bgp_fault(w->err, verdict, BGP_N_UPDATE, subcode,
-		  (size_t)(at - w->msg), what);
+	bgp_fault(w->err, verdict, BGP_N_UPDATE, subcode, (size_t)(at - w->msg),
+		  what);
 	if (worse)
 		w->err->attr = type;
 }
@@ -276,8 +276,9 @@ static void read_mp_reach(struct walk *w, struct cur *a)
 		malformed(w, a, "MP_REACH_NLRI is too short");
 		return;
 	}
-	w->u->mp_announced = (struct bgp_nlri){
-		.r = r, .family = f, .add_path = w->ctx->add_path[f]};
+	w->u->mp_announced = (struct bgp_nlri){.r = r,
+					       .family = f,
+					       .add_path = w->ctx->add_path[f]};
 	check_nlri(w, &w->u->mp_announced, A_MP_REACH, BGP_N_UPD_OPTIONAL,
 		   "faulty prefix in MP_REACH_NLRI");
 }
@@ -289,8 +290,9 @@ static void read_mp_unreach(struct walk *w, struct cur *a)
 
 	if (!mp_family(w, &r, &f))
 		return;
-	w->u->mp_withdrawn = (struct bgp_nlri){
-		.r = r, .family = f, .add_path = w->ctx->add_path[f]};
+	w->u->mp_withdrawn = (struct bgp_nlri){.r = r,
+					       .family = f,
+					       .add_path = w->ctx->add_path[f]};
 	check_nlri(w, &w->u->mp_withdrawn, A_MP_UNREACH, BGP_N_UPD_OPTIONAL,
 		   "faulty prefix in MP_UNREACH_NLRI");
 }
@@ -314,8 +316,7 @@ static void read_as4_path(struct walk *w, struct cur *a)
 
 static void read_path(struct walk *w, struct cur *a)
 {
-	const char *what = bgp_path_check(a->value, w->ctx->as4,
-					  !w->ctx->ebgp);
+	const char *what = bgp_path_check(a->value, w->ctx->as4, !w->ctx->ebgp);
 
 	if (what)
 		malformed(w, a, what);
@@ -363,8 +364,9 @@ static void read_value(struct walk *w, struct cur *a)
 		break;
 	case A_AS4_AGGREGATOR:
 		if (w->ctx->as4)
-			malformed(w, a, "AS4_AGGREGATOR from a four-byte "
-					"speaker");
+			malformed(w, a,
+				  "AS4_AGGREGATOR from a four-byte "
+				  "speaker");
 		break;
 	default:
 		break;
@@ -389,8 +391,8 @@ static bool duplicate(struct walk *w, const struct cur *a)
 		fault_at(w, a->start, a->type, BGP_SESSION_RESET,
 			 BGP_N_UPD_LIST, "MP attribute appears twice");
 	else
-		fault_at(w, a->start, a->type, BGP_ATTR_DISCARD,
-			 BGP_N_UPD_LIST, "attribute appears twice");
+		fault_at(w, a->start, a->type, BGP_ATTR_DISCARD, BGP_N_UPD_LIST,
+			 "attribute appears twice");
 	return true;
 }
 
@@ -431,8 +433,8 @@ static void read_attrs(struct walk *w, struct rd r)
 
 		a.flags = rd_u8(&r);
 		a.type = rd_u8(&r);
-		a.value = rd_sub(&r, a.flags & F_EXT_LEN ? rd_be16(&r)
-							 : rd_u8(&r));
+		a.value = rd_sub(&r,
+				 a.flags & F_EXT_LEN ? rd_be16(&r) : rd_u8(&r));
 		if (a.type != A_MP_UNREACH)
 			w->others = true;
 		if (a.value.bad) {
@@ -538,8 +540,7 @@ static void finish(struct walk *w, const uint8_t *at)
 		finish_path(w, at);
 	}
 	/* RFC 7606 5.2: nothing to withdraw, so the fault cannot be healed. */
-	if (w->err->verdict == BGP_TREAT_AS_WITHDRAW && !w->reach &&
-	    w->others)
+	if (w->err->verdict == BGP_TREAT_AS_WITHDRAW && !w->reach && w->others)
 		w->err->verdict = BGP_SESSION_RESET;
 }
 

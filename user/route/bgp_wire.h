@@ -7,8 +7,8 @@
 
 #include "route/bgp_msg.h"
 
-#define BGP_AFI_IP4     1u
-#define BGP_AFI_IP6     2u
+#define BGP_AFI_IP4      1u
+#define BGP_AFI_IP6      2u
 #define BGP_SAFI_UNICAST 1u
 
 /* The family of an AFI/SAFI pair; false for those that are not ours. */
@@ -41,11 +41,12 @@ bool bgp_nlri_check(const struct bgp_nlri *nlri, size_t *ret_off);
  * other fields count all of it. */
 struct bgp_path {
 	uint32_t *as;
-	uint32_t len;   /* members in as */
-	uint32_t hops;  /* sets count 1, confederation segments 0 */
-	uint32_t first; /* first AS if the path starts with a sequence, else 0 */
-	uint32_t last;  /* last AS; 0 when the path is empty */
-	bool last_set;  /* … is a member of an AS_SET */
+	uint32_t len;  /* members in as */
+	uint32_t hops; /* sets count 1, confederation segments 0 */
+	uint32_t
+		first; /* first AS if the path starts with a sequence, else 0 */
+	uint32_t last; /* last AS; 0 when the path is empty */
+	bool last_set; /* … is a member of an AS_SET */
 };
 
 /* NULL when the value of an AS_PATH or AS4_PATH is well formed (RFC 7606 7.2,
