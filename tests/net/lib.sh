@@ -6,7 +6,9 @@
 set -eu
 B=${B:-build}
 case $B in /*) ;; *) B=$PWD/$B ;; esac
+# shellcheck disable=SC2034
 gen=$B/tests/net/gen
+# shellcheck disable=SC2034
 ctl=$B/tests/net/meterctl
 work=$(mktemp -d "${TMPDIR:-/tmp}/asmeter-net.XXXXXX")
 trap 'rm -rf "$work"' EXIT

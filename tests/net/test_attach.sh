@@ -81,6 +81,12 @@ for m in generic:generic tc:tcx clsact:clsact native:native; do
 done
 tc qdisc show dev r0 | grep -q clsact || fail "clsact should be there still"
 
+# --- a mode that cannot be leaves the old one (the loopback has no native XDP)
+$ctl attach lo tc >/dev/null
+refused 'lo: native XDP: Operation not supported' "$ctl" attach lo native
+$ctl list | grep -q 'lo slot .* in tcx out tcx' || fail "lo is not metered now"
+$ctl detach lo
+
 # --- detach
 $ctl detach r0
 clean "detach"

@@ -238,6 +238,36 @@ static int attach_in(struct job *j, enum attach_want want)
 	return 0;
 }
 
+static int attach_new(struct job *j, enum asm_dir d, enum attach_want want)
+{
+	return d == ASM_DIR_IN ? attach_in(j, want) : attach_tc(j, d, want);
+}
+
+/* Takes one mode off and puts another on; when that cannot be, the old one
+ * comes back and msg says why. Never both: each packet would count twice. */
+static int exchange(struct job *j, enum asm_dir d, enum attach_mode old,
+		    enum attach_want want)
+{
+	static const enum attach_want back[ATTACH_MODES] = {
+		[ATTACH_NATIVE] = ATTACH_WANT_NATIVE,
+		[ATTACH_GENERIC] = ATTACH_WANT_GENERIC,
+		[ATTACH_TCX] = ATTACH_WANT_TC,
+		[ATTACH_CLSACT] = ATTACH_WANT_CLSACT,
+	};
+	struct job quiet;
+	int rc = side_remove(j->dir, &j->links, j->st.ifindex, d);
+
+	if (rc)
+		return explain(j, "changing the mode", rc);
+	rc = attach_new(j, d, want);
+	if (!rc)
+		return 0;
+	quiet = *j;
+	quiet.msg_len = 0;
+	(void)attach_new(&quiet, d, back[old]);
+	return rc;
+}
+
 /* Attaches, refreshes or exchanges one direction. *ret_fresh: it was not
  * there before. */
 static int attach_side(struct job *j, enum asm_dir d, enum attach_want want,
@@ -248,14 +278,11 @@ static int attach_side(struct job *j, enum asm_dir d, enum attach_want want,
 
 	*ret_fresh = false;
 	side_status(&j->links, j->st.ifindex, d, &side);
-	if (side.mode != ATTACH_NONE) {
-		if (want_allows(want, side.mode, d))
-			return refresh(j, d, &side);
-		rc = side_remove(j->dir, &j->links, j->st.ifindex, d);
-		if (rc)
-			return explain(j, "changing the mode", rc);
-	}
-	rc = d == ASM_DIR_IN ? attach_in(j, want) : attach_tc(j, d, want);
+	if (side.mode != ATTACH_NONE)
+		return want_allows(want, side.mode, d)
+			       ? refresh(j, d, &side)
+			       : exchange(j, d, side.mode, want);
+	rc = attach_new(j, d, want);
 	*ret_fresh = !rc;
 	return rc;
 }
