@@ -9,7 +9,7 @@ _asmeter_interfaces() {
 }
 
 _asmeter() {
-	local cur=${COMP_WORDS[COMP_CWORD]} verb='' i
+	local cur=${COMP_WORDS[COMP_CWORD]} verb='' words i
 	local verbs='status top as lookup interfaces peers check doctor attach detach help version'
 
 	for ((i = 1; i < COMP_CWORD; i++)); do
@@ -22,25 +22,36 @@ _asmeter() {
 		esac
 	done
 	COMPREPLY=()
-	case $verb in
-	'')
-		mapfile -t COMPREPLY < <(compgen -W "$verbs -j --json --socket --help --version" -- "$cur")
-		;;
-	check)
-		compopt -o filenames 2>/dev/null
-		mapfile -t COMPREPLY < <(compgen -f -- "$cur")
-		;;
-	attach | detach)
-		mapfile -t COMPREPLY < <(compgen -W "$(_asmeter_interfaces)" -- "$cur")
+	case ${COMP_WORDS[COMP_CWORD - 1]} in
+	--mode | -m) words='auto native tc generic' ;;
+	--by | -b) words='bytes packets wire' ;;
+	--dir | -d) words='in out both' ;;
+	--when | -w) words='last smooth total' ;;
+	*)
+		case $verb in
+		'') words="$verbs --json --socket --help --version" ;;
+		top) words='--pairs --once --interval --count --by --dir --when --as --json' ;;
+		as) words='--count --by --when --json' ;;
+		attach) words="--mode $(_asmeter_interfaces)" ;;
+		detach) words="--all $(_asmeter_interfaces)" ;;
+		doctor) words="--json $(_asmeter_interfaces)" ;;
+		check)
+			compopt -o filenames 2>/dev/null
+			mapfile -t COMPREPLY < <(compgen -f -- "$cur")
+			return
+			;;
+		*) words=--json ;;
+		esac
 		;;
 	esac
+	mapfile -t COMPREPLY < <(compgen -W "$words" -- "$cur")
 }
 
 _asmeterd() {
 	local cur=${COMP_WORDS[COMP_CWORD]}
 
 	compopt -o filenames 2>/dev/null
-	mapfile -t COMPREPLY < <(compgen -f -W "--config --check --help --version" -- "$cur")
+	mapfile -t COMPREPLY < <(compgen -f -W "--config --check --dump-config-reference --help --version" -- "$cur")
 }
 
 complete -F _asmeter asmeter

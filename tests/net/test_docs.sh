@@ -31,8 +31,40 @@ bash -n scripts/asmeter.bash || fail "completion"
 # shellcheck disable=SC1091
 . scripts/asmeter.bash
 complete -p asmeter >/dev/null || fail "completion is not registered"
-COMP_WORDS=(asmeter sta) COMP_CWORD=1
-_asmeter
-[ "${COMPREPLY[*]}" = status ] || fail "completion of sta: ${COMPREPLY[*]}"
+completes() { # WANT WORD...: the last word is completed to WANT
+	local want=$1
+	shift
+	COMP_WORDS=("$@") COMP_CWORD=$(($# - 1))
+	_asmeter
+	[ "${COMPREPLY[*]}" = "$want" ] ||
+		fail "completion of $*: ${COMPREPLY[*]} instead of $want"
+}
+completes status asmeter sta
+completes lo asmeter detach lo
+completes native asmeter attach lo --mode na
+completes --pairs asmeter top --p
+
+# The client's own help against its manual page and the completion.
+B=${B:-build}
+verbs=$("$B/asmeter" help | sed -n 's/^  \([a-z]*\)  .*/\1/p')
+options=$("$B/asmeter" help | grep -o -E -- '--[a-z]+' | sort -u)
+[ "$(echo "$verbs" | wc -l)" -ge 12 ] || fail "asmeter help: no verbs found"
+[ "$(echo "$options" | wc -l)" -ge 10 ] || fail "asmeter help: no options found"
+for w in $verbs; do
+	grep -q "^\*$w\*\|^.*, \*$w\*$" scripts/man/asmeter.1.scd ||
+		fail "asmeter(1) lacks the verb $w"
+	grep -q "verbs='.*\b$w\b" scripts/asmeter.bash || fail "completion lacks $w"
+done
+for w in $options; do
+	grep -q -- "\*$w\*" scripts/man/asmeter.1.scd || fail "asmeter(1) lacks $w"
+	grep -q -- "$w" scripts/asmeter.bash || fail "completion lacks $w"
+done
+for w in $("$B/asmeterd" --help | grep -o -E -- '--[a-z-]+' | sort -u); do
+	grep -q -- "\*$w\*" scripts/man/asmeterd.8.scd || fail "asmeterd(8) lacks $w"
+done
+sed -n 's/.*\(EXIT_[A-Z]*\) = \([0-9]*\),.*/\2/p' user/daemon/exits.h | while read -r n; do
+	grep -q "^\*$n\*$" scripts/man/asmeterd.8.scd ||
+		fail "asmeterd(8) lacks exit status $n"
+done
 
 scripts/lint.sh || fail "lint"
