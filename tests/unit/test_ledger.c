@@ -358,6 +358,28 @@ Test(series, evicted_only_when_quiet_and_outdone)
 	world_free(w);
 }
 
+Test(series, a_little_more_is_not_enough)
+{
+	struct world *w = world_new(1);
+	struct ledger *l = ledger_of(2, 100, 60);
+	struct ledger_as as;
+
+	traffic(w, 100, 200, 0, ASM_DIR_IN, 4, 10, 1000);
+	drain(w, l);
+	w->now_s = 120;
+	traffic(w, 300, 200, 0, ASM_DIR_IN, 4, 10, 1900);
+	drain(w, l);
+	w->now_s = 240;
+	drain(w, l);
+	cr_assert(ledger_as_get(l, 300, &as) && !as.admitted);
+	traffic(w, 300, 200, 0, ASM_DIR_IN, 4, 10, 200);
+	w->now_s = 360;
+	drain(w, l);
+	cr_assert(ledger_as_get(l, 300, &as) && as.admitted);
+	ledger_free(l);
+	world_free(w);
+}
+
 Test(series, without_room_the_asked_side_stays_complete)
 {
 	struct world *w = world_new(1);

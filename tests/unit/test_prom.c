@@ -10,7 +10,8 @@
 static void is(struct buf *b, const char *want)
 {
 	cr_assert_not(b->failed);
-	cr_assert(b->len == strlen(want) && !memcmp(b->p, want, b->len),
+	cr_assert(b->len == strlen(want) &&
+			  (!b->len || !memcmp(b->p, want, b->len)),
 		  "got  %.*s\nwant %s", (int)b->len, b->p, want);
 	buf_free(b);
 }
