@@ -137,6 +137,9 @@ Test(cli, exit_codes, .init = cr_redirect_stderr)
 		{"as 4294967296", CLI_USAGE, ""},
 		{"as 1.65536", CLI_USAGE, ""},
 		{"status -n 5", CLI_USAGE, ""},
+		{"detach", CLI_USAGE, ""},
+		{"detach eth0 --all", CLI_USAGE, ""},
+		{"attach --all eth0", CLI_USAGE, ""},
 		{"top -n 0", CLI_USAGE, ""},
 		{"top -n x", CLI_USAGE, ""},
 		{"top --interval 0", CLI_USAGE, ""},
@@ -250,6 +253,33 @@ Test(print, status_tells_of_trouble)
 	cr_assert(strstr(s, "1 of 2 sessions"));
 	cr_assert(strstr(s, "eth9: no such interface\n"));
 	free(s);
+}
+
+Test(cli, status_is_good_or_not)
+{
+	static const struct {
+		const char *json;
+		bool good;
+	} t[] = {
+		{"{\"ready\":true,\"books\":{\"difference\":0},\"bgp\":{"
+		 "\"peers\":1,\"established\":1},\"interfaces\":[{\"error\":"
+		 "null}]}", true},
+		{"{\"ready\":true}", true},
+		{"{\"ready\":false}", false},
+		{"{\"ready\":true,\"books\":{\"difference\":1}}", false},
+		{"{\"ready\":true,\"bgp\":{\"peers\":2,\"established\":1}}",
+		 false},
+		{"{\"ready\":true,\"interfaces\":[{\"error\":\"gone\"}]}",
+		 false},
+	};
+
+	for (size_t i = 0; i < sizeof(t) / sizeof(*t); i++) {
+		json_t *v = json_loads(t[i].json, 0, NULL);
+
+		cr_assert(v);
+		cr_assert_eq(cli_status_good(v), t[i].good, "%s", t[i].json);
+		json_decref(v);
+	}
 }
 
 Test(print, lookup)

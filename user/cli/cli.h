@@ -18,7 +18,7 @@ enum cli_exit {
 	CLI_FAULT = 1,       /* it did not work, or something is not in order */
 	CLI_USAGE = 2,       /* wrong command line, fault in the config file */
 	CLI_UNREACHABLE = 3, /* the daemon does not answer */
-	CLI_PERMISSION = 4,  /* root is needed */
+	CLI_PERMISSION = 4,  /* root (or the socket's group) is needed */
 };
 
 struct cli {
@@ -68,6 +68,9 @@ int cli_version(struct cli *c);
 
 /* The printing halves of verbs that ask the daemon, for the tests, too. */
 void cli_status_print(const struct cli *c, json_t *v);
+/* Is everything in order: books balanced, table live, sessions up, interfaces
+ * metered. */
+bool cli_status_good(json_t *v);
 void cli_as_print(const struct cli *c, json_t *v);
 void cli_lookup_print(const struct cli *c, json_t *v);
 void cli_interfaces_print(const struct cli *c, json_t *v);

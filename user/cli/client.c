@@ -45,7 +45,7 @@ static int unreachable(const struct cli *c, CURL *h, CURLcode rc, char *msg,
 	else
 		snprintf(msg, msg_len, "asking %s: %s", c->socket,
 			 curl_easy_strerror(rc));
-	return CLI_UNREACHABLE;
+	return err == EACCES ? CLI_PERMISSION : CLI_UNREACHABLE;
 }
 
 /* Turns the body into a document, or into the error that it tells of. */

@@ -153,8 +153,16 @@ static int first_attached(void *ctx, const struct attach_status *st)
 static int detach_all(struct cli *c)
 {
 	char msg[KERN_MSG_LEN] = "", name[ASM_IFNAME_LEN];
+	json_t *v = NULL;
 	int err = 0, n = 0;
 
+	if (!cli_try(c, "/api/v1/version", &v, msg, sizeof(msg))) {
+		json_decref(v);
+		fputs("asmeter: the daemon runs, and would go on with maps that "
+		      "nobody sees: systemctl stop asmeterd\n", stderr);
+		return CLI_FAULT;
+	}
+	msg[0] = 0;
 	while (!err && attach_list(NULL, first_attached, name) == 1) {
 		err = attach_detach(NULL, name, msg, sizeof(msg));
 		n += !err;
@@ -166,7 +174,7 @@ static int detach_all(struct cli *c)
 		return exit_of(err);
 	}
 	if (c->json)
-		fprintf(c->out, "{\"detached\":true}\n");
+		fprintf(c->out, "{\"detached\":%d}\n", n);
 	else
 		fprintf(c->out,
 			"%d interfaces not metered any more; the maps are gone\n",
@@ -192,7 +200,7 @@ int cli_detach(struct cli *c)
 		return exit_of(err);
 	}
 	if (c->json)
-		fprintf(c->out, "{\"detached\":true}\n");
+		fprintf(c->out, "{\"detached\":1}\n");
 	else
 		fprintf(c->out,
 			"%s: not metered any more; its counters stay\n",

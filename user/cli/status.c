@@ -177,9 +177,33 @@ void cli_status_print(const struct cli *c, json_t *v)
 	balance_table(c, v);
 }
 
+bool cli_status_good(json_t *v)
+{
+	json_t *f;
+	size_t i;
+
+	json_array_foreach(js_at(v, "interfaces"), i, f) {
+		if (js_str(f, "error")[0])
+			return false;
+	}
+	return js_u64(v, "books.difference") == 0 && js_bool(v, "ready") &&
+	       js_u64(v, "bgp.established") == js_u64(v, "bgp.peers");
+}
+
 int cli_status(struct cli *c)
 {
-	return cli_show(c, "/api/v1/status", cli_status_print);
+	json_t *v;
+	int rc = cli_get(c, "/api/v1/status", &v);
+
+	if (rc)
+		return rc;
+	if (c->json)
+		cli_put_json(c, v);
+	else
+		cli_status_print(c, v);
+	rc = cli_status_good(v) ? CLI_OK : CLI_FAULT;
+	json_decref(v);
+	return rc;
 }
 
 /* ----------------------------------------------------------- interfaces */

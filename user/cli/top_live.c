@@ -30,7 +30,7 @@ static const char *const help[] = {
 	"? h      this help",
 };
 
-static void fetch(struct live *l)
+static int fetch(struct live *l)
 {
 	char path[200];
 	json_t *doc = NULL;
@@ -42,10 +42,13 @@ static void fetch(struct live *l)
 		l->v->n = 10000;
 	top_path(l->v, path, sizeof(path));
 	l->fault[0] = 0;
-	if (cli_try(l->c, path, &doc, l->fault, sizeof(l->fault)))
-		return; /* the last picture stays, with the fault above it */
+	int rc = cli_try(l->c, path, &doc, l->fault, sizeof(l->fault));
+
+	if (rc)
+		return rc; /* the last picture stays, the fault above it */
 	json_decref(l->doc);
 	l->doc = doc;
+	return CLI_OK;
 }
 
 /* Text cut to the screen; a cell never wraps. */
@@ -214,7 +217,7 @@ static void turn(struct live *l, double interval_s)
 
 		if (again || (left <= 0 && !l->paused)) {
 			if (!l->paused || !fits(l) || !l->doc)
-				fetch(l);
+				(void)fetch(l);
 			next = mono_add_ns(now, step);
 			left = step;
 			if (fits(l))
@@ -234,10 +237,11 @@ int top_live(struct cli *c, struct top_view *v)
 {
 	struct live l = {.c = c, .v = v};
 
-	fetch(&l); /* a daemon that is not there is said on a plain screen */
-	if (l.fault[0]) {
+	int rc = fetch(&l); /* no daemon: said on a plain screen */
+
+	if (rc) {
 		fprintf(stderr, "asmeter: %s\n", l.fault);
-		return CLI_UNREACHABLE;
+		return rc;
 	}
 	SCREEN *s = newterm(NULL, stdout, stdin);
 

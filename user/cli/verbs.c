@@ -89,7 +89,7 @@ void cli_help(FILE *out)
 	      "attach:\n"
 	      "  -m, --mode MODE      auto, native, tc, generic\n"
 	      "detach:\n"
-	      "      --all            every interface, and unpin the maps\n"
+	      "  -A, --all            every interface, and unpin the maps\n"
 	      "\n"
 	      "Exit codes: 0 in order; 1 failed or not in order; 2 wrong usage "
 	      "or\nconfiguration; 3 the daemon does not answer; 4 not "
@@ -219,7 +219,7 @@ static int parse(struct cli *c, int argc, char **argv, uint64_t *ret_given,
 	int o;
 
 	optind = 0;
-	while ((o = getopt_long(argc, argv, "s:jhVp1i:n:b:d:w:a:m:",
+	while ((o = getopt_long(argc, argv, "s:jhVp1i:n:b:d:w:a:m:A",
 				long_options, NULL)) != -1) {
 		*ret_rc = CLI_OK;
 		if (o == 'h') {
