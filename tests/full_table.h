@@ -60,10 +60,13 @@ struct ref_slot {
 	bool used;
 };
 
+#define REF_BITS (1u << 25)
+
 struct ref {
 	struct ref_slot *slot;
 	size_t mask, n;
 	uint32_t of_len[FAMILIES][129]; /* slots of that length */
+	uint64_t *maybe; /* a bit a hash: most questions end here, in cache */
 };
 
 static inline void ref_init(struct ref *r, size_t n_prefixes)
@@ -77,20 +80,30 @@ static inline void ref_init(struct ref *r, size_t n_prefixes)
 	if (!r->slot)
 		abort();
 	r->mask = n - 1;
+	r->maybe = calloc(REF_BITS / 64, sizeof(*r->maybe));
+	if (!r->maybe)
+		abort();
 }
 
 static inline void ref_done(struct ref *r)
 {
 	free(r->slot);
+	free(r->maybe);
+}
+
+static inline size_t ref_hash(const struct prefix *p)
+{
+	uint64_t h = (p->hi * UINT64_C(0x9e3779b97f4a7c15)) ^
+		     (p->lo * UINT64_C(0xc2b2ae3d27d4eb4f)) ^
+		     ((uint64_t)p->len << 57) ^ ((uint64_t)p->family << 56);
+
+	return (size_t)((h ^ h >> 32) * UINT64_C(0x9e3779b97f4a7c15) >> 20);
 }
 
 static inline struct ref_slot *ref_place(const struct ref *r,
 					 const struct prefix *p)
 {
-	uint64_t h = (p->hi * UINT64_C(0x9e3779b97f4a7c15)) ^
-		     (p->lo * UINT64_C(0xc2b2ae3d27d4eb4f)) ^
-		     ((uint64_t)p->len << 57) ^ ((uint64_t)p->family << 56);
-	size_t i = (size_t)((h ^ h >> 32) * UINT64_C(0x9e3779b97f4a7c15) >> 20);
+	size_t i = ref_hash(p);
 
 	for (i &= r->mask; r->slot[i].used; i = (i + 1) & r->mask)
 		if (prefix_equal(&r->slot[i].p, p))
@@ -103,6 +116,9 @@ static inline void ref_set(struct ref *r, const struct prefix *p, uint32_t asn)
 {
 	struct ref_slot *s = ref_place(r, p);
 
+	size_t bit = ref_hash(p) % REF_BITS;
+
+	r->maybe[bit / 64] |= UINT64_C(1) << (bit % 64);
 	if (!s->used) {
 		r->of_len[p->family][p->len]++;
 		if (++r->n > r->mask)
@@ -119,10 +135,14 @@ static inline uint32_t ref_lookup(const struct ref *r, const struct addr *a)
 		struct prefix p = {a->hi, a->lo, (uint8_t)len,
 				   (uint8_t)a->family};
 		const struct ref_slot *s;
+		size_t bit;
 
 		if (!r->of_len[a->family][len])
 			continue;
 		p = prefix_mask(p);
+		bit = ref_hash(&p) % REF_BITS;
+		if (!(r->maybe[bit / 64] >> (bit % 64) & 1))
+			continue;
 		s = ref_place(r, &p);
 		if (s->used && s->asn)
 			return s->asn;

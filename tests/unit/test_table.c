@@ -575,14 +575,17 @@ Test(table, no_room)
 		answered += right_or_none(&g,
 					  prefix_first(&full.e[i].prefix));
 	cr_assert_gt(answered, full.n / THIN / 4);
-	/* Nothing changed: not tried in vain. */
-	cr_assert_eq(rig_flush(&g), -ENOSPC);
-	cr_assert_eq(rig_stats(&g).no_space, s.no_space);
+	/* Not tried in vain each time. */
+	for (int i = 0; i < 1000; i++)
+		cr_assert_eq(rig_flush(&g), -ENOSPC);
+	cr_assert_leq(rig_stats(&g).no_space, s.no_space * 80);
 
 	/* Less to say: everything fits, nothing is behind. */
 	for (size_t i = 0; i < full.n; i++)
-		if (i % 16)
+		if (i % 40)
 			rig_set(&g, &full.e[i].prefix, 0);
+	for (int i = 0; i < 100 && rig_stats(&g).behind; i++)
+		(void)rig_flush(&g);
 	cr_assert_eq(rig_flush(&g), TABLE_CLEAN);
 	cr_assert_eq(rig_stats(&g).behind, 0);
 	for (size_t i = 0; i < full.n; i += THIN)

@@ -35,6 +35,7 @@
 #define PATCHES_MAX    512u
 #define BUSY_CHANGES   4096u
 #define BUSY_CALLS_MAX 10u
+#define FULL_CALLS_MAX 16u
 
 struct root {
 	const struct radix *radix;
@@ -73,7 +74,9 @@ struct table {
 	uint32_t repaired;
 	uint64_t published, no_space;
 	bool stored; /* in this flush */
-	bool stuck;  /* no room, and nothing changed since */
+	/* No room: what did not fit is tried again when something was freed,
+	 * else with every second, fourth, ... call. */
+	uint32_t full_wait, full_calls;
 };
 
 /* -------------------------------------------------------------- marking */
@@ -146,7 +149,6 @@ static void on_change(void *ctx, const struct prefix *p)
 	uint32_t slot = slot_of(r, p->hi);
 
 	t->changes++;
-	t->stuck = false;
 	if (p->len <= r->bits)
 		mark_slots(r, slot, 1u << (r->bits - p->len));
 	else if (p->family == FAMILY_IP4 || t->n_queue == QUEUE_MAX)
@@ -226,8 +228,9 @@ void table_reclaim(struct table *t, uint64_t seal)
 
 		blocks_free(&t->blocks, l->entry[i] & ASM_OFF_MASK, n);
 		t->words_retired -= n;
-		t->stuck = false;
 	}
+	if (l->n)
+		t->full_wait = t->full_calls = 0;
 	l->n = 0;
 }
 
@@ -451,8 +454,10 @@ int table_flush(struct table *t, enum table_flush how, uint64_t now_s)
 
 	if (put_off(t, how))
 		return TABLE_LATER;
-	if (t->stuck)
+	if (t->full_calls) {
+		t->full_calls--;
 		return -ENOSPC;
+	}
 	t->stored = false;
 	for (unsigned f = 0; f < FAMILIES; f++) {
 		int rc2 = 0;
@@ -471,7 +476,10 @@ int table_flush(struct table *t, enum table_flush how, uint64_t now_s)
 	}
 	if (again || (rc && t->words_retired))
 		return TABLE_MORE;
-	t->stuck = rc != 0;
+	t->full_wait = !rc			      ? 0
+		       : t->full_wait < FULL_CALLS_MAX ? t->full_wait * 2 + 1
+						       : FULL_CALLS_MAX;
+	t->full_calls = t->full_wait;
 	return rc ? -ENOSPC : held ? TABLE_LATER : TABLE_CLEAN;
 }
 
@@ -490,6 +498,8 @@ static bool entry_sound(struct table *t, uint32_t e, unsigned bits, unsigned d,
 	if (!steps || at < ASM_POOL_AT || at >= t->n_words)
 		return false;
 	if (!s) {
+		if (bits == 32 || steps > ASM_STEPS6 - ASM_PLAIN6)
+			return false;
 		at &= ~(ASM_CMP_WORDS - 1);
 		n = t->words[at + ASM_CMP_BITS];
 		if (n < 1 || n > 32 ||
@@ -618,7 +628,7 @@ void table_release(struct table *t, enum family f)
 	if (!r->held)
 		return;
 	r->held = false;
-	t->stuck = false;
+	t->full_calls = 0;
 	mark_slots(r, 0, 1u << r->bits);
 }
 

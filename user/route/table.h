@@ -79,7 +79,7 @@ enum table_result {
  * epoch, becomes table_published_at if anything was published. Returns an
  * enum table_result, or -ENOSPC when entries that have no room keep their old
  * answer (table_stats.behind) and no reclaim would help; they are tried again
- * with each call.
+ * with later calls, ever more rarely as long as nothing is freed.
  */
 int table_flush(struct table *t, enum table_flush how, uint64_t now_s);
 
