@@ -243,6 +243,8 @@ kill -STOP "$hung"
 hung_at=$SECONDS
 
 # ------------------------------------------------------------------ reload
+keeper_fds() { find "/proc/$keeper/fd" | wc -l; }
+fds=$(keeper_fds)
 { cat /run/good.yaml; echo 'log-levl: info'; } | config
 kill -HUP "$keeper"
 wait_for 10 grep -q 'reload: refused' $log || fail "a bad file was not refused"
@@ -285,6 +287,8 @@ wait_for 10 is 2 eval "curl -sf --unix-socket $sock http://x/api/v1/status | jq 
 	fail "a new meter does not know the interfaces"
 is 3 metric asmeter_config_reloads_total || fail "reloads: $(metric asmeter_config_reloads_total)"
 is 2 metric asmeter_config_errors_total || fail "refused reloads: $(metric asmeter_config_errors_total)"
+
+is "$fds" keeper_fds || fail "the keeper had $fds descriptors, now $(keeper_fds)"
 
 # -------------------------------------------------------------------- stop
 base=$(got)
