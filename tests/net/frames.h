@@ -193,12 +193,13 @@ static inline void put_ip6(struct frame *f, const struct host *src,
 }
 
 static inline void frame_ip(struct frame *f, uint64_t *seed, unsigned family,
-			    const struct hosts *h, uint32_t len)
+			    const struct hosts *h, uint32_t len, bool plain)
 {
 	const struct host *src = &h->v[rnd_below(seed, (uint32_t)h->n)];
 	const struct host *dst = &h->v[rnd_below(seed, (uint32_t)h->n)];
-	enum wrap w = rnd_below(seed, 2) ? WRAP_NONE
-					 : (enum wrap)rnd_below(seed, WRAPS);
+	enum wrap w = plain || rnd_below(seed, 2)
+			      ? WRAP_NONE
+			      : (enum wrap)rnd_below(seed, WRAPS);
 	unsigned opts = family == 4 && !rnd_below(seed, 8)
 				? 1 + rnd_below(seed, 10)
 				: 0;
@@ -351,7 +352,8 @@ static inline void frame_malformed(struct frame *f, uint64_t *seed,
 	f->class = FRAME_MALFORMED;
 }
 
-/* A frame of the mix: min..max bytes, 85 % IP. plain: only whole IP packets. */
+/* A frame of the mix: min..max bytes, 85 % IP. plain: only
+ * whole IP packets, without tags. */
 static inline void frame_make(struct frame *f, uint64_t *seed,
 			      const struct hosts h[2], uint32_t min,
 			      uint32_t max, bool plain)
@@ -368,7 +370,7 @@ static inline void frame_make(struct frame *f, uint64_t *seed,
 	if (dice < 85) {
 		unsigned v6 = h[1].n && (!h[0].n || !rnd_below(seed, 3));
 
-		frame_ip(f, seed, v6 ? 6 : 4, &h[v6], len);
+		frame_ip(f, seed, v6 ? 6 : 4, &h[v6], len, plain);
 	} else if (dice < 91) {
 		frame_not_ip(f, seed, len);
 	} else if (dice < 95) {
