@@ -59,6 +59,14 @@ struct row_node {
 	bool ip6;
 };
 
+/* What the interval brought to a row. */
+struct row_delta {
+	struct asm_measure d;
+	uint32_t pair;
+	uint8_t dir;
+	bool ip6;
+};
+
 struct if_sum {
 	uint32_t ifindex;
 	struct asm_measure rows[ASM_DIRS];
@@ -110,6 +118,8 @@ struct ledger {
 	struct map if_map;
 	struct port_node port[ASM_PORT_SLOTS];
 
+	struct row_delta *delta; /* room for cap_row */
+	uint32_t n_delta;
 	uint32_t *touched_as; /* indexes; room for cap_as */
 	uint32_t n_touched_as;
 	uint32_t *touched_pair;
