@@ -106,13 +106,13 @@ expect() { # ADDR TEXT
 
 # What every speaker announces over both sessions, once all has arrived.
 expect_table() {
-	wait_field 40 10.0.0.2 state established
-	wait_field 40 fd00::2 state established
+	wait_field 90 10.0.0.2 state established
+	wait_field 90 fd00::2 state established
 	for peer in 10.0.0.2 fd00::2; do
-		wait_field 20 $peer eor4 1
-		wait_field 20 $peer eor6 1
-		wait_field 20 $peer paths4 4
-		wait_field 20 $peer paths6 3
+		wait_field 60 $peer eor4 1
+		wait_field 60 $peer eor6 1
+		wait_field 60 $peer paths4 4
+		wait_field 60 $peer paths6 3
 	done
 	expect_lookups
 }
@@ -133,6 +133,7 @@ expect_lookups() {
 # The link goes without a FIN: hold time, stale routes, then none; and back.
 vanish_and_return() {
 	local flaps4 flaps6
+	[ "$(ask stale 4)" = 0 ] || fail "the stale time cannot be changed"
 	flaps4=$(field 10.0.0.2 hold_expired)
 	flaps6=$(field fd00::2 hold_expired)
 	ip link set asm0 down

@@ -12,6 +12,7 @@
  *   lookup ADDR    "PREFIX AS [local] [stale] via SOURCE", or "none"
  *   count          "N4 N6"
  *   checkloc       compares the RIB with libloc's database, both ways
+ *   stale N        from now on, of all neighbours, in seconds
  *   refresh ADDR | reset ADDR | stop | mem | quit
  */
 #include <arpa/inet.h>
@@ -239,7 +240,7 @@ static void command(char *line)
 
 	if (arg)
 		*arg++ = '\0';
-	if (arg && strcmp(line, "lookup") != 0)
+	if (arg && strcmp(line, "lookup") != 0 && strcmp(line, "stale") != 0)
 		must_addr(arg, &a);
 	if (strcmp(line, "peer") == 0 && arg) {
 		g.wanted = a;
@@ -258,6 +259,11 @@ static void command(char *line)
 		printf("%d\n", bgp_peerset_refresh(g.set, &a));
 	} else if (strcmp(line, "reset") == 0 && arg) {
 		printf("%d\n", bgp_peerset_reset(g.set, &a));
+	} else if (strcmp(line, "stale") == 0 && arg) {
+		for (size_t i = 0; i < g.n_peers; i++)
+			g.peers[i].stale_time_s = (uint32_t)atoi(arg);
+		printf("%d\n",
+		       bgp_peerset_apply(g.set, &g.local, g.peers, g.n_peers));
 	} else if (strcmp(line, "mem") == 0) {
 		mem();
 	} else if (strcmp(line, "stop") == 0) {

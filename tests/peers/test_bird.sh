@@ -70,8 +70,8 @@ net_up
 write_conf $v4 $v6
 bird_start
 sink_start -a 64512 -i 10.0.0.1 -l 10.0.0.1 -l ::1 \
-	-p "10.0.0.2,as=64512,passive=1,md5=correct horse,stale=8" \
-	-p "fd00::2,as=64512,local-as=64999,retry=1,stale=8"
+	-p "10.0.0.2,as=64512,passive=1,md5=correct horse,stale=120" \
+	-p "fd00::2,as=64512,local-as=64999,retry=1,stale=120"
 expect_table
 [ "$(field 10.0.0.2 hold)" = 6 ] || fail "hold time is not BIRD's"
 

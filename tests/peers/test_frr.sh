@@ -79,7 +79,7 @@ net_up
 daemon zebra
 speaker_start
 sink_start -a 64512 -i 10.0.0.1 -l fd00::1 \
-	-p "10.0.0.2,as=64512,md5=correct-horse,retry=1,stale=8" \
-	-p "fd00::2,as=64512,local-as=64999,passive=1,stale=8"
+	-p "10.0.0.2,as=64512,md5=correct-horse,retry=1,stale=120" \
+	-p "fd00::2,as=64512,local-as=64999,passive=1,stale=120"
 run_flow "Cease/Administrative Shutdown: back at noon"
 finish

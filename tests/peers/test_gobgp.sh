@@ -81,7 +81,7 @@ speaker_enable() { :; } # it comes back by itself
 net_up
 speaker_start
 sink_start -a 64512 -i 10.0.0.1 -l 10.0.0.1 -l fd00::1 \
-	-p "10.0.0.2,as=64512,md5=correct-horse,passive=1,stale=8" \
-	-p "fd00::2,as=64512,local-as=64999,retry=1,stale=8"
+	-p "10.0.0.2,as=64512,md5=correct-horse,passive=1,stale=120" \
+	-p "fd00::2,as=64512,local-as=64999,retry=1,stale=120"
 run_flow "Cease/Administrative Shutdown: back at noon"
 finish

@@ -99,8 +99,8 @@ ip netns exec u bird -c "$dir/bird.conf" -s "$dir/bird.ctl" \
 	-P "$dir/bird.pid" -D "$dir/bird.log" || fail "BIRD does not start"
 speaker_start
 sink_start -a 64512 -i 10.0.0.1 -l fd00::1 \
-	-p "10.0.0.2,as=64512,retry=1,stale=12,md5=correct-horse" \
-	-p "fd00::2,as=64512,local-as=64999,passive=1,stale=12"
+	-p "10.0.0.2,as=64512,retry=1,stale=120,md5=correct-horse" \
+	-p "fd00::2,as=64512,local-as=64999,passive=1,stale=120"
 # It sends End-of-RIB before BIRD has told it anything.
 wait_field 60 10.0.0.2 paths6 3
 wait_field 60 fd00::2 paths6 3

@@ -528,6 +528,35 @@ Test(bgp_session, hold_timer_and_stale_timer)
 	side_free(s);
 }
 
+/* Without a hold time a neighbour must still finish its handshake. */
+Test(bgp_session, no_hold_time)
+{
+	struct side *s = side_new(0x0a000001);
+	uint8_t msg[BGP_MSG_MAX];
+	struct speaker sp;
+
+	bgp_peerset_time_scale(s->set, 2);
+	s->cfg.passive = true;
+	s->cfg.hold_time_s = 0;
+	side_listen(s);
+	side_apply(s);
+	sp_init(&sp, dial("127.0.0.1", s->port));
+	sp_open(&sp);
+	sp_expect_notification(s, &sp, BGP_N_HOLD, 0);
+	(void)close(sp.fd);
+	sp_init(&sp, dial("127.0.0.1", s->port));
+	sp_handshake(s, &sp);
+	for (unsigned i = 0; i < 500; i++) /* far beyond that wait */
+		turn(s);
+	cr_assert(look(s)->up);
+	cr_assert_eq(s->info.msgs_out[BGP_KEEPALIVE], 2); /* one each */
+	sp_announce(&sp, "10.0.0.0/8", 7);
+	sp_expect(s, &sp, BGP_UPDATE, msg);
+	until(s, strcmp(route(s, "10.0.0.1"), "7") == 0);
+	(void)close(sp.fd);
+	side_free(s);
+}
+
 /* Keepalives keep it: many hold times long. */
 Test(bgp_session, keepalives_hold)
 {

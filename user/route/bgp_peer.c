@@ -418,7 +418,8 @@ static void on_open(struct bgp_conn *c, const uint8_t *msg, size_t len)
 		return;
 	negotiate(c);
 	c->state = BGP_OPENCONFIRM;
-	c->hold_at.ns = c->keepalive_at.ns = 0;
+	/* Without a hold time the wait for KEEPALIVE is that for OPEN, which
+	 * runs on until the session is up. */
 	if (c->hold_time_s) {
 		int64_t hold = bgp_scaled_ns(p->set, c->hold_time_s);
 		struct mono now = mono_now();
@@ -442,6 +443,8 @@ static void establish(struct bgp_conn *c)
 		return;
 	}
 	c->state = BGP_ESTABLISHED;
+	if (c->hold_time_s == 0)
+		c->hold_at.ns = 0;
 	if (c->caps & BGP_CAP_EXT_MSG)
 		c->max_len = BGP_MSG_MAX_EXT;
 	p->up = c;
