@@ -237,6 +237,25 @@ wait $sender
 wait_for 10 is $((base + n)) got || fail "sent $n, counted $(($(got) - base))"
 echo "note: keeper killed under load: $n packets sent, $(($(got) - base)) counted"
 
+# a meter that was taken over: it loses its life, the keeper nothing
+sock_of() { tr '\0' ' ' <"/proc/$1/cmdline" | sed 's/.*--meter //'; }
+fds=$(find "/proc/$keeper/fd" | wc -l)
+for what in nonsense keeper short range descriptors; do
+	old=$(meter_pid)
+	tests/net/hostile_meter.py "$old" "$(sock_of "$old")" $what || fail "$what"
+	wait_for 10 test ! -e "/proc/$old" || fail "$what: the meter lives on"
+	wait_for 20 metrics || fail "$what: no new meter"
+	kill -0 "$keeper" || fail "$what: the keeper is gone"
+	[ -e $pins/links/v0-xdp ] && [ -e $pins/links/v0-egress ] || fail "$what: detached"
+done
+old=$(meter_pid)
+tests/net/hostile_meter.py "$old" "$(sock_of "$old")" flood || fail flood
+kill -0 "$keeper" && [ "$(meter_pid)" = "$old" ] || fail "a flood of good messages"
+[ "$(wc -l <$log)" -lt 60 ] || fail "the flood is in the log: $(wc -l <$log) lines"
+! grep -q '^BARRIER' /run/notes.txt || fail "the meter speaks to the service manager"
+grep -q '^STATUS=[0-9]*?BARRIER' /run/notes.txt || fail "no status of the flood"
+[ "$(find "/proc/$keeper/fd" | wc -l)" = "$fds" ] || fail "descriptors left"
+
 # a meter that hangs (looked at again below, after 30 s)
 hung=$(meter_pid)
 kill -STOP "$hung"

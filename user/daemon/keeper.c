@@ -213,6 +213,18 @@ static void end_meter(struct keeper *k, const char *why)
 	child_kill(&k->child);
 }
 
+/* One line, so that a meter cannot say anything but its status. */
+static void notify_status(const struct keeper *k, const char *text)
+{
+	char line[IPC_TEXT];
+	size_t n = 0;
+
+	for (; text[n] && n < sizeof(line) - 1; n++)
+		line[n] = (unsigned char)text[n] < 0x20 ? '?' : text[n];
+	line[n] = '\0';
+	(void)notify_send(k->notify_fd, "STATUS=%s", line);
+}
+
 static void on_message(struct keeper *k, const struct ipc_msg *m)
 {
 	uint64_t held = 0;
@@ -220,13 +232,13 @@ static void on_message(struct keeper *k, const struct ipc_msg *m)
 	k->child.heard = mono_now();
 	switch (m->type) {
 	case IPC_READY:
-		k->child.ready = true;
-		if (k->child.starts > 1)
+		if (!k->child.ready && k->child.starts > 1)
 			log_notice("the meter is up again (start %u)",
 				   k->child.starts);
+		k->child.ready = true;
 		return;
 	case IPC_STATUS:
-		(void)notify_send(k->notify_fd, "STATUS=%s", m->text);
+		notify_status(k, m->text);
 		return;
 	case IPC_RELOADED:
 		if (!log_rl_pass(&k->chatter, k->child.heard, &held))
