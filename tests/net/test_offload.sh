@@ -5,6 +5,7 @@
 . tests/net/offload.sh
 
 # no Ethernet header: the frame is the IP packet
+$ctl load 4096 >/dev/null
 ip tuntap add mode tun name t0
 echo 1 >/proc/sys/net/ipv6/conf/t0/disable_ipv6
 ip link set t0 up
