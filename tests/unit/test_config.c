@@ -59,6 +59,7 @@ Test(config, defaults)
 	assert_addr(&c->prometheus.listen[0].addr, "127.0.0.1");
 	cr_assert_eq(c->prometheus.listen[0].port, 9590);
 	cr_assert_eq(c->prometheus.max_as, 1000);
+	cr_assert_eq(c->prometheus.max_series, 20000);
 	cr_assert_str_eq(c->api.socket, "/run/asmeter/asmeter.sock");
 	cr_assert_str_eq(c->api.group, "asmeter");
 	cr_assert_eq(c->counters.rows, 131072);
@@ -108,6 +109,7 @@ static const char every_key[] =
 	"prometheus:\n"
 	"  listen: [\"127.0.0.1:9999\", \"[::1]:9590\"]\n"
 	"  max-as: 50\n"
+	"  max-series: 5000\n"
 	"api: {socket: /run/x.sock, group: staff}\n"
 	"counters: {rows: 16, table-words: 2097152}\n"
 	"drain-interval: 500ms\n"
@@ -180,6 +182,7 @@ Test(config, every_key)
 	cr_assert_eq(c->prometheus.n_listen, 2);
 	assert_addr(&c->prometheus.listen[1].addr, "::1");
 	cr_assert_eq(c->prometheus.max_as, 50);
+	cr_assert_eq(c->prometheus.max_series, 5000);
 	cr_assert_str_eq(c->api.socket, "/run/x.sock");
 	cr_assert_str_eq(c->api.group, "staff");
 	cr_assert_eq(c->counters.rows, 16);

@@ -182,8 +182,7 @@ static struct ledger_cfg ledger_cfg_of(const struct config *cfg)
 	struct ledger_cfg lc = LEDGER_CFG_DEFAULT;
 
 	lc.max_as = cfg->prometheus.max_as;
-	if (lc.max_series < 8 * lc.max_as)
-		lc.max_series = 8 * lc.max_as;
+	lc.max_series = cfg->prometheus.max_series;
 	return lc;
 }
 

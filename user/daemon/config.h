@@ -111,6 +111,7 @@ struct config_prometheus {
 	struct config_endpoint *listen;
 	size_t n_listen;
 	uint32_t max_as; /* ASes with series of their own; the rest: "other" */
+	uint32_t max_series; /* of each direction */
 };
 
 struct config_api {

@@ -150,6 +150,9 @@ static const struct schema_key prometheus_keys[] = {
 	{"max-as", "ASes with series of their own; the rest are one \"other\"",
 	 "1000", SCHEMA_UINT, AT(config_prometheus, max_as), .min = 1,
 	 .max = 100000},
+	{"max-series", "series of received and of sent bytes, each, at most",
+	 "20000", SCHEMA_UINT, AT(config_prometheus, max_series), .min = 100,
+	 .max = 1000000},
 	{0},
 };
 
