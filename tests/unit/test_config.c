@@ -51,7 +51,8 @@ Test(config, defaults)
 	cr_assert_eq(c->bgp.stale_time_ms, 3600000);
 	cr_assert_eq(c->n_own_prefixes, 0);
 	cr_assert_null(c->overrides);
-	cr_assert_str_eq(c->libloc.database, "/usr/share/libloc-location/location.db");
+	cr_assert_str_eq(c->libloc.database,
+			 "/usr/share/libloc-location/location.db");
 	cr_assert_eq(c->libloc.use, CONFIG_LOC_FALLBACK);
 	cr_assert_null(c->as_names.file);
 	cr_assert_eq(c->as_names.n_overrides, 0);
@@ -253,27 +254,38 @@ static const struct {
 	 29, "an IPv4 or IPv6 address"},
 	{"local-as: 1\nbgp: {neighbors: [1.1.1.1]}\n", 2, 19,
 	 "a neighbor has to be a map"},
-	{"local-as: 1\nbgp:\n  neighbors:\n    - {address: 1.1.1.1, remote-as: 1, hold-time: 2}\n",
+	{"local-as: 1\nbgp:\n  neighbors:\n    - {address: 1.1.1.1, remote-as: "
+	 "1, hold-time: 2}\n",
 	 4, 7, "0 or at least 3"},
-	{"local-as: 1\nbgp:\n  neighbors:\n    - {address: 1.1.1.1, remote-as: 1, port: 0}\n",
+	{"local-as: 1\nbgp:\n  neighbors:\n    - {address: 1.1.1.1, remote-as: "
+	 "1, port: 0}\n",
 	 4, 46, "between 1 and 65535"},
-	{"local-as: 1\nbgp:\n  neighbors:\n    - {address: 1.1.1.1, remote-as: 1, port: 1e3}\n",
+	{"local-as: 1\nbgp:\n  neighbors:\n    - {address: 1.1.1.1, remote-as: "
+	 "1, port: 1e3}\n",
 	 4, 46, "a whole number"},
-	{"local-as: 1\nbgp:\n  neighbors:\n    - {address: 1.1.1.1, remote-as: 1, local-address: '::1'}\n",
+	{"local-as: 1\nbgp:\n  neighbors:\n    - {address: 1.1.1.1, remote-as: "
+	 "1, local-address: '::1'}\n",
 	 4, 7, "different families"},
-	{"local-as: 1\nbgp:\n  neighbors:\n    - {address: 1.1.1.1, remote-as: 1, multihop: 2, ttl-security: 1}\n",
+	{"local-as: 1\nbgp:\n  neighbors:\n    - {address: 1.1.1.1, remote-as: "
+	 "1, multihop: 2, ttl-security: 1}\n",
 	 4, 7, "exclude each other"},
-	{"local-as: 1\nbgp:\n  neighbors:\n    - {address: 1.1.1.1, remote-as: 1, passive: true}\n",
+	{"local-as: 1\nbgp:\n  neighbors:\n    - {address: 1.1.1.1, remote-as: "
+	 "1, passive: true}\n",
 	 4, 7, "needs bgp.listen"},
-	{"local-as: 1\nbgp:\n  neighbors:\n    - {address: 1.1.1.1, remote-as: 1, passive: maybe}\n",
+	{"local-as: 1\nbgp:\n  neighbors:\n    - {address: 1.1.1.1, remote-as: "
+	 "1, passive: maybe}\n",
 	 4, 49, "true or false"},
-	{"local-as: 1\nbgp:\n  neighbors:\n    - {address: 1.1.1.1, remote-as: 1}\n    - {address: 1.1.1.1, remote-as: 2}\n",
+	{"local-as: 1\nbgp:\n  neighbors:\n    - {address: 1.1.1.1, remote-as: "
+	 "1}\n    - {address: 1.1.1.1, remote-as: 2}\n",
 	 5, 7, "listed twice (first in line 4)"},
-	{"local-as: 1\nbgp:\n  neighbors:\n    - {address: 1.1.1.1, remote-as: 1, families: []}\n",
+	{"local-as: 1\nbgp:\n  neighbors:\n    - {address: 1.1.1.1, remote-as: "
+	 "1, families: []}\n",
 	 4, 50, "at least one entry"},
-	{"local-as: 1\nbgp:\n  neighbors:\n    - {address: 1.1.1.1, remote-as: 1, families: [ipv5]}\n",
+	{"local-as: 1\nbgp:\n  neighbors:\n    - {address: 1.1.1.1, remote-as: "
+	 "1, families: [ipv5]}\n",
 	 4, 51, "one of ipv4, ipv6"},
-	{"local-as: 1\nbgp:\n  neighbors:\n    - {address: 1.1.1.1, remote-as: 1, families: [ipv4, ipv4]}\n",
+	{"local-as: 1\nbgp:\n  neighbors:\n    - {address: 1.1.1.1, remote-as: "
+	 "1, families: [ipv4, ipv4]}\n",
 	 4, 57, "listed twice"},
 	{"local-as: 1\nown-prefixes: [10.0.0.1/8]\n", 2, 16,
 	 "bits set beyond its length"},
@@ -285,9 +297,9 @@ static const struct {
 	 "one of fallback, never"},
 	{"local-as: 1\nas-names: {overrides: {AS1: a, 1: b}}\n", 2, 32,
 	 "named twice"},
-	{"local-as: 1\nas-names: {overrides: {x: a}}\n", 2, 24,
-	 "an AS number"},
-	{"local-as: 1\nas-names: {overrides: [a]}\n", 2, 23, "a map, not a list"},
+	{"local-as: 1\nas-names: {overrides: {x: a}}\n", 2, 24, "an AS number"},
+	{"local-as: 1\nas-names: {overrides: [a]}\n", 2, 23,
+	 "a map, not a list"},
 	{"local-as: 1\nprometheus: {max-as: 0}\n", 2, 22, "between 1 and"},
 	{"local-as: 1\nprometheus: {listen: \"127.0.0.1:1\"}\n", 2, 22,
 	 "a list, not a value"},
@@ -360,8 +372,9 @@ Test(config, printed_as_file_line_column)
 	cr_assert_eq(config_parse(text, sizeof(text) - 1, &c, &rep), -EINVAL);
 	config_report_print(&rep, "/etc/x.yaml", f);
 	fclose(f);
-	cr_assert_str_eq(out, "/etc/x.yaml:2:1: unknown key \"log-levl\" in the "
-			      "configuration; did you mean \"log-level\"?\n");
+	cr_assert_str_eq(out,
+			 "/etc/x.yaml:2:1: unknown key \"log-levl\" in the "
+			 "configuration; did you mean \"log-level\"?\n");
 	free(out);
 }
 
@@ -427,9 +440,10 @@ Test(config, asn_forms)
 /* Every key of the table is accepted by name and is in the reference. */
 Test(config, reference_lists_every_key)
 {
-	static const char *const some[] = {
-		"bgp.neighbors[].ttl-security\n", "interfaces[].mode\n",
-		"prometheus.max-as\n", "drain-interval\n", "api.group\n"};
+	static const char *const some[] = {"bgp.neighbors[].ttl-security\n",
+					   "interfaces[].mode\n",
+					   "prometheus.max-as\n",
+					   "drain-interval\n", "api.group\n"};
 	char *out = NULL;
 	size_t len;
 	FILE *f = open_memstream(&out, &len);

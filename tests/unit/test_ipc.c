@@ -80,9 +80,9 @@ Test(ipc, maps_and_their_descriptors)
  * list allows comes through, and no descriptor is leaked. */
 Test(ipc, closed_list)
 {
-	static const int want_fds[IPC_TYPES] = {
-		[IPC_MAPS] = ASM_MAP_COUNT, [IPC_LISTENER] = 1,
-		[IPC_CONFIG] = 1};
+	static const int want_fds[IPC_TYPES] = {[IPC_MAPS] = ASM_MAP_COUNT,
+						[IPC_LISTENER] = 1,
+						[IPC_CONFIG] = 1};
 	int p[2], out[32], in[IPC_FDS_MAX];
 	unsigned before;
 
@@ -118,7 +118,8 @@ Test(ipc, closed_list)
 
 Test(ipc, a_meter_cannot_hand_over_descriptors)
 {
-	struct ipc_msg m = {.magic = IPC_MAGIC, .version = IPC_VERSION,
+	struct ipc_msg m = {.magic = IPC_MAGIC,
+			    .version = IPC_VERSION,
 			    .type = IPC_BEAT},
 		       got;
 	int p[2], out[30];
@@ -138,7 +139,8 @@ Test(ipc, a_meter_cannot_hand_over_descriptors)
 Test(ipc, every_length)
 {
 	char buf[sizeof(struct ipc_msg) + 64];
-	struct ipc_msg m = {.magic = IPC_MAGIC, .version = IPC_VERSION,
+	struct ipc_msg m = {.magic = IPC_MAGIC,
+			    .version = IPC_VERSION,
 			    .type = IPC_READY},
 		       got;
 	int p[2];
@@ -157,8 +159,11 @@ Test(ipc, every_length)
 
 Test(ipc, fields_out_of_range)
 {
-	struct ipc_msg good = {.magic = IPC_MAGIC, .version = IPC_VERSION,
-			       .type = IPC_IFACE, .arg = 0, .arg2 = 1},
+	struct ipc_msg good = {.magic = IPC_MAGIC,
+			       .version = IPC_VERSION,
+			       .type = IPC_IFACE,
+			       .arg = 0,
+			       .arg2 = 1},
 		       m;
 
 	cr_assert_eq(ipc_check(&good, IPC_FROM_KEEPER, 0), 0);

@@ -50,7 +50,8 @@ Test(notify, path_and_abstract)
 
 		cr_assert_geq(fd, 0);
 		cr_assert_null(getenv("NOTIFY_SOCKET"), "left to children");
-		cr_assert_eq(notify_send(fd, "READY=1\nSTATUS=%d routes", 7), 0);
+		cr_assert_eq(notify_send(fd, "READY=1\nSTATUS=%d routes", 7),
+			     0);
 		expect(rx, "READY=1\nSTATUS=7 routes");
 		cr_assert_eq(notify_reloading(fd), 0);
 		expect(rx, "RELOADING=1\nMONOTONIC_USEC=");

@@ -62,18 +62,18 @@ Test(sandbox, writes_in_one_directory_only)
 
 /* In a child that ends with the number of the line that was wrong: what looks
  * for leaks at the end of a test needs calls that are refused here. */
-#define CHECK(cond)                                                            \
-	do {                                                                   \
-		if (!(cond)) {                                                 \
-			fprintf(stderr, "line %d: %s\n", __LINE__, #cond);     \
-			_exit(1);                                              \
-		}                                                              \
+#define CHECK(cond)                                                        \
+	do {                                                               \
+		if (!(cond)) {                                             \
+			fprintf(stderr, "line %d: %s\n", __LINE__, #cond); \
+			_exit(1);                                          \
+		}                                                          \
 	} while (0)
-#define REFUSED(call)                                                          \
-	do {                                                                   \
-		errno = 0;                                                     \
-		CHECK((call) == -1);                                           \
-		CHECK(errno == EPERM);                                         \
+#define REFUSED(call)                  \
+	do {                           \
+		errno = 0;             \
+		CHECK((call) == -1);   \
+		CHECK(errno == EPERM); \
 	} while (0)
 
 static void *in_thread(void *arg)
@@ -87,7 +87,8 @@ static void *in_thread(void *arg)
 static void refused_calls(void)
 {
 	union bpf_attr attr = {.map_type = BPF_MAP_TYPE_ARRAY,
-			       .key_size = 4, .value_size = 4,
+			       .key_size = 4,
+			       .value_size = 4,
 			       .max_entries = 1};
 	char *const argv[] = {NULL};
 
@@ -138,6 +139,6 @@ Test(sandbox, calls)
 		_exit(0);
 	}
 	cr_assert_eq(waitpid(pid, &status, 0), pid);
-	cr_assert(WIFEXITED(status) && WEXITSTATUS(status) == 0,
-		  "status %x", (unsigned)status);
+	cr_assert(WIFEXITED(status) && WEXITSTATUS(status) == 0, "status %x",
+		  (unsigned)status);
 }

@@ -23,7 +23,8 @@ static int connect_to(const char *name)
 		return -EINVAL;
 	memcpy(sa.sun_path, name, len);
 	if (name[0] == '@')
-		sa.sun_path[0] = '\0'; /* an abstract name has no NUL at its end */
+		sa.sun_path[0] =
+			'\0'; /* an abstract name has no NUL at its end */
 	else
 		len++;
 	fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);

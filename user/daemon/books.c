@@ -196,9 +196,9 @@ static int first_cut(struct books *b)
 	return err ? err : read_cut(b);
 }
 
-int books_start(uv_loop_t *loop, const int fds[ASM_MAP_COUNT],
-		uint64_t maps_id, const struct config *cfg,
-		void (*cut)(void *ctx), void *ctx, struct books **ret)
+int books_start(uv_loop_t *loop, const int fds[ASM_MAP_COUNT], uint64_t maps_id,
+		const struct config *cfg, void (*cut)(void *ctx), void *ctx,
+		struct books **ret)
 {
 	struct books *b = calloc(1, sizeof(*b));
 	int err;

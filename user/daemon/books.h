@@ -19,9 +19,9 @@ struct books;
 
 /* Opens the counters and reads the first cut (some 100 ms). maps_id:
  * asm_state.created_at. cut(ctx) is called after each cut. */
-int books_start(uv_loop_t *loop, const int fds[ASM_MAP_COUNT],
-		uint64_t maps_id, const struct config *cfg,
-		void (*cut)(void *ctx), void *ctx, struct books **ret);
+int books_start(uv_loop_t *loop, const int fds[ASM_MAP_COUNT], uint64_t maps_id,
+		const struct config *cfg, void (*cut)(void *ctx), void *ctx,
+		struct books **ret);
 
 /* A reload. */
 void books_configure(struct books *b, const struct config *cfg);

@@ -41,8 +41,9 @@ static _Noreturn void run_meter(const struct privs_user *u, int fd)
 		_exit(EXIT_PRIVILEGE);
 	}
 	(void)execve("/proc/self/exe", argv, envp);
-	log_error("meter: cannot execute /proc/self/exe: %s (is /proc mounted?)",
-		  strerror(errno));
+	log_error(
+		"meter: cannot execute /proc/self/exe: %s (is /proc mounted?)",
+		strerror(errno));
 	_exit(EXIT_FAILED);
 }
 

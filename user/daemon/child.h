@@ -13,10 +13,10 @@
 #include "base/mono.h"
 #include "daemon/privs.h"
 
-#define CHILD_SILENCE_NS (30 * NSEC_PER_SEC) /* then it counts as hung */
+#define CHILD_SILENCE_NS     (30 * NSEC_PER_SEC) /* then it counts as hung */
 #define CHILD_BACKOFF_MIN_NS (100 * NSEC_PER_MSEC)
 #define CHILD_BACKOFF_MAX_NS (5 * NSEC_PER_SEC)
-#define CHILD_GOOD_NS (60 * NSEC_PER_SEC) /* lived so long: start afresh */
+#define CHILD_GOOD_NS        (60 * NSEC_PER_SEC) /* lived so long: start afresh */
 
 struct child {
 	pid_t pid;       /* 0: none runs */

@@ -29,15 +29,18 @@ static void check_ifaces(const struct config *c, struct config_report *rep)
 			continue;
 		if (strpbrk(f->name, "/ \t:") || !strcmp(f->name, ".") ||
 		    !strcmp(f->name, ".."))
-			config_fault(rep, f->pos,
-				     "\"%s\" cannot be the name of an interface",
-				     f->name);
+			config_fault(
+				rep, f->pos,
+				"\"%s\" cannot be the name of an interface",
+				f->name);
 		for (size_t j = 0; j < i; j++) {
 			if (c->interfaces[j].name &&
 			    !strcmp(c->interfaces[j].name, f->name))
 				config_fault(rep, f->pos,
-					     "interface %s is listed twice (first in line %u)",
-					     f->name, c->interfaces[j].pos.line);
+					     "interface %s is listed twice "
+					     "(first in line %u)",
+					     f->name,
+					     c->interfaces[j].pos.line);
 		}
 	}
 }
@@ -56,22 +59,26 @@ static void check_neighbor(const struct config_bgp *b, size_t i,
 	if (!n->remote_as)
 		return; /* half filled, its own fault is reported */
 	if (n->hold_time_s == 1 || n->hold_time_s == 2)
-		config_fault(rep, n->pos, "hold-time has to be 0 or at least 3");
+		config_fault(rep, n->pos,
+			     "hold-time has to be 0 or at least 3");
 	if (n->has_local_address &&
 	    n->local_address.family != n->address.family)
-		config_fault(rep, n->pos,
-			     "address and local-address are of different families");
+		config_fault(
+			rep, n->pos,
+			"address and local-address are of different families");
 	if (n->multihop && n->ttl_security)
 		config_fault(rep, n->pos,
 			     "multihop and ttl-security exclude each other");
 	if (n->passive && !b->n_listen)
 		config_fault(rep, n->pos,
-			     "a passive neighbor needs bgp.listen, as [\"0.0.0.0:179\"]");
+			     "a passive neighbor needs bgp.listen, as "
+			     "[\"0.0.0.0:179\"]");
 	for (size_t j = 0; j < i; j++) {
 		if (same_addr(&b->neighbors[j].address, &n->address) &&
 		    b->neighbors[j].port == n->port)
 			config_fault(rep, n->pos,
-				     "neighbor %s is listed twice (first in line %u)",
+				     "neighbor %s is listed twice (first in "
+				     "line %u)",
 				     addr_str(&n->address, buf),
 				     b->neighbors[j].pos.line);
 	}
@@ -86,11 +93,13 @@ static void check_prefixes(const struct config *c, struct config_report *rep)
 
 		for (size_t j = 0; p->pos.line && j < i; j++) {
 			if (c->own_prefixes[j].pos.line &&
-			    prefix_equal(&p->prefix, &c->own_prefixes[j].prefix))
-				config_fault(rep, p->pos,
-					     "%s is listed twice (first in line %u)",
-					     prefix_str(&p->prefix, buf),
-					     c->own_prefixes[j].pos.line);
+			    prefix_equal(&p->prefix,
+					 &c->own_prefixes[j].prefix))
+				config_fault(
+					rep, p->pos,
+					"%s is listed twice (first in line %u)",
+					prefix_str(&p->prefix, buf),
+					c->own_prefixes[j].pos.line);
 		}
 	}
 }
@@ -209,8 +218,9 @@ static int load_failed(struct config_report *rep, int err)
 {
 	memset(rep, 0, sizeof(*rep));
 	config_fault(rep, (struct config_pos){0}, "%s",
-		     err == -EFBIG ? "longer than a configuration may be (4 MiB)"
-				   : strerror(-err));
+		     err == -EFBIG
+			     ? "longer than a configuration may be (4 MiB)"
+			     : strerror(-err));
 	return err;
 }
 
@@ -282,15 +292,15 @@ static void print_map(const struct schema_map *map, const char *prefix,
 			      schema_type_name(k->type));
 		if (k->type == SCHEMA_LIST && k->item != SCHEMA_MAP)
 			(void)fprintf(out, " of %s", schema_type_name(k->item));
-		for (const struct schema_choice *c = k->choices;
-		     c && c->name; c++)
-			(void)fprintf(out, "%s%s", c == k->choices ? ": " : ", ",
-				      c->name);
+		for (const struct schema_choice *c = k->choices; c && c->name;
+		     c++)
+			(void)fprintf(out, "%s%s",
+				      c == k->choices ? ": " : ", ", c->name);
 		if (k->type == SCHEMA_UINT)
 			(void)fprintf(out, ", %u to %u", k->min, k->max);
 		(void)fprintf(out, "\n\tdefault: %s\n\t%s\n",
 			      k->required ? "(required)"
-			      : k->def	  ? k->def
+			      : k->def    ? k->def
 					  : "(none)",
 			      k->help);
 		if (k->map) {

@@ -24,7 +24,7 @@
 
 #define CONFIG_PATH       "/etc/asmeter/asmeter.yaml"
 #define CONFIG_STATE_DIR  "/var/lib/asmeter" /* what outlives the process */
-#define CONFIG_BYTES_MAX  (4u << 20) /* a longer file is refused */
+#define CONFIG_BYTES_MAX  (4u << 20)         /* a longer file is refused */
 #define CONFIG_ERRORS_MAX 32
 
 struct config_pos {
@@ -59,9 +59,9 @@ struct config_neighbor {
 	bool has_local_address;
 	struct addr local_address; /* to connect from; any when not given */
 	uint32_t remote_as;
-	uint32_t port; /* to connect to, 1..65535 */
-	bool passive;  /* only wait for the other side */
-	bool add_path; /* ask for all paths (RFC 7911) */
+	uint32_t port;         /* to connect to, 1..65535 */
+	bool passive;          /* only wait for the other side */
+	bool add_path;         /* ask for all paths (RFC 7911) */
 	char *password;        /* TCP MD5 (RFC 2385), NULL: none */
 	char *description;     /* NULL: none */
 	uint32_t multihop;     /* TTL of what we send; 0: by the session */

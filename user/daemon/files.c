@@ -85,9 +85,9 @@ void files_read(struct files *f)
 		f->names_err = names_file_load(f->names_path, &f->names,
 					       &f->names_rep);
 	if (f->overrides_path[0])
-		f->overrides_err = overrides_load(f->overrides_path,
-						  &f->overrides,
-						  &f->overrides_why);
+		f->overrides_err =
+			overrides_load(f->overrides_path, &f->overrides,
+				       &f->overrides_why);
 }
 
 void files_free(struct files *f)

@@ -49,8 +49,8 @@ static int attach(const struct iface_set *s, struct iface *f, char *msg,
 	f->in = st.in.mode;
 	f->out = st.out.mode;
 	f->error[0] = '\0';
-	log_info("%s: metered, in %s, out %s", f->name,
-		 attach_mode_name(f->in), attach_mode_name(f->out));
+	log_info("%s: metered, in %s, out %s", f->name, attach_mode_name(f->in),
+		 attach_mode_name(f->out));
 	if (msg[0])
 		log_notice("%s", msg);
 	if (st.slot == ASM_IF_UNLISTED)
@@ -79,8 +79,8 @@ static void detach(const struct iface_set *s, const char *name)
 }
 
 /* Takes back what was done for the first n of next. */
-static void undo(struct iface_set *s, struct iface_set *next,
-		 const bool *fresh, size_t n)
+static void undo(struct iface_set *s, struct iface_set *next, const bool *fresh,
+		 size_t n)
 {
 	char msg[KERN_MSG_LEN];
 
@@ -227,7 +227,8 @@ static int on_attached(void *ctx, const struct attach_status *st)
 	return 0;
 }
 
-void iface_set_strangers(const struct iface_set *s, void (*fn)(const char *name))
+void iface_set_strangers(const struct iface_set *s,
+			 void (*fn)(const char *name))
 {
 	struct stranger_job j = {s, fn};
 

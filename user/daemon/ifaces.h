@@ -49,6 +49,7 @@ bool iface_set_repair(struct iface_set *s);
 int iface_set_tell(const struct iface_set *s, int fd);
 
 /* Calls fn for each interface that is attached but not in the set. */
-void iface_set_strangers(const struct iface_set *s, void (*fn)(const char *name));
+void iface_set_strangers(const struct iface_set *s,
+			 void (*fn)(const char *name));
 
 #endif

@@ -33,8 +33,8 @@ int ipc_pair(int ret[2])
 {
 	const int room = QUEUE_BYTES;
 
-	if (socketpair(AF_UNIX,
-		       SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, ret))
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK,
+		       0, ret))
 		return -errno;
 	/* the keeper has CAP_NET_ADMIN; others get what the system allows */
 	if (setsockopt(ret[0], SOL_SOCKET, SO_SNDBUFFORCE, &room, sizeof(room)))
@@ -115,8 +115,7 @@ static unsigned take_fds(struct msghdr *h, int *fds)
 		for (size_t i = 0; i < len; i++) {
 			int fd;
 
-			memcpy(&fd, CMSG_DATA(c) + i * sizeof(int),
-			       sizeof(fd));
+			memcpy(&fd, CMSG_DATA(c) + i * sizeof(int), sizeof(fd));
 			if (n < IPC_FDS_MAX)
 				fds[n++] = fd;
 			else

@@ -26,19 +26,19 @@
 
 enum ipc_type {
 	/* keeper -> meter */
-	IPC_MAPS = 1,    /* fds: every map; arg: this is the n-th meter */
-	IPC_LISTENER,    /* fd; arg: enum ipc_listener */
-	IPC_CONFIG,      /* fd: the text */
-	IPC_IFACE,       /* arg of arg2 interfaces; 0 of 0: there are none */
-	IPC_START,       /* all handed over: open it, then say ready */
-	IPC_GO,          /* attached, privileges dropped: talk to peers */
-	IPC_RELOADS,     /* arg: reloads, arg2: refused ones, so far */
-	IPC_STOP,        /* the daemon ends */
+	IPC_MAPS = 1, /* fds: every map; arg: this is the n-th meter */
+	IPC_LISTENER, /* fd; arg: enum ipc_listener */
+	IPC_CONFIG,   /* fd: the text */
+	IPC_IFACE,    /* arg of arg2 interfaces; 0 of 0: there are none */
+	IPC_START,    /* all handed over: open it, then say ready */
+	IPC_GO,       /* attached, privileges dropped: talk to peers */
+	IPC_RELOADS,  /* arg: reloads, arg2: refused ones, so far */
+	IPC_STOP,     /* the daemon ends */
 	/* meter -> keeper */
 	IPC_READY,
 	IPC_BEAT,
-	IPC_STATUS,      /* text: one line for the service manager */
-	IPC_RELOADED,    /* arg: 0, or 1 and text says why not */
+	IPC_STATUS,   /* text: one line for the service manager */
+	IPC_RELOADED, /* arg: 0, or 1 and text says why not */
 	IPC_TYPES
 };
 

@@ -33,10 +33,10 @@
 #include "daemon/privs.h"
 #include "kernel/load.h"
 
-#define STOP_WAIT_NS   (5 * NSEC_PER_SEC)
-#define START_WAIT_NS  (60 * NSEC_PER_SEC)
-#define MSGS_PER_TURN  64 /* of a meter that talks without end */
-#define CHILD_TRIES    3  /* before the first one has come up */
+#define STOP_WAIT_NS  (5 * NSEC_PER_SEC)
+#define START_WAIT_NS (60 * NSEC_PER_SEC)
+#define MSGS_PER_TURN 64 /* of a meter that talks without end */
+#define CHILD_TRIES   3  /* before the first one has come up */
 
 struct keeper {
 	const char *path; /* of the configuration */
@@ -64,8 +64,8 @@ struct keeper {
 /* The text as a file that nobody can change any more. */
 static int seal_text(const char *text, size_t len, int *ret)
 {
-	int fd = memfd_create("asmeter.yaml",
-			      MFD_CLOEXEC | MFD_ALLOW_SEALING), err = 0;
+	int fd = memfd_create("asmeter.yaml", MFD_CLOEXEC | MFD_ALLOW_SEALING),
+	    err = 0;
 
 	if (fd < 0)
 		return -errno;
@@ -77,8 +77,8 @@ static int seal_text(const char *text, size_t len, int *ret)
 		else
 			done += (size_t)n;
 	}
-	if (!err && fcntl(fd, F_ADD_SEALS,
-			  F_SEAL_WRITE | F_SEAL_GROW | F_SEAL_SHRINK))
+	if (!err &&
+	    fcntl(fd, F_ADD_SEALS, F_SEAL_WRITE | F_SEAL_GROW | F_SEAL_SHRINK))
 		err = -errno;
 	if (err)
 		close(fd);
@@ -93,8 +93,8 @@ static void log_report(const struct config_report *rep, const char *path)
 		const struct config_error *e = &rep->errors[i];
 
 		if (e->pos.line)
-			log_error("%s:%u:%u: %s", path, e->pos.line,
-				  e->pos.col, e->text);
+			log_error("%s:%u:%u: %s", path, e->pos.line, e->pos.col,
+				  e->text);
 		else
 			log_error("%s: %s", path, e->text);
 	}
@@ -114,9 +114,9 @@ static int read_config(const char *path, struct config **ret_cfg, int *ret_fd)
 
 	if (err)
 		log_error("%s: %s%s", path, strerror(-err),
-			  err == -EACCES
-				  ? ": make it readable for the group of the daemon"
-				  : "");
+			  err == -EACCES ? ": make it readable for the group "
+					   "of the daemon"
+					 : "");
 	if (!err) {
 		err = config_parse(text, len, &cfg, &rep);
 		if (err)
@@ -138,8 +138,7 @@ static int read_config(const char *path, struct config **ret_cfg, int *ret_fd)
 
 static int send_word(int sock, enum ipc_type type, uint32_t arg, uint32_t arg2)
 {
-	struct ipc_msg m = {
-		.type = (uint16_t)type, .arg = arg, .arg2 = arg2};
+	struct ipc_msg m = {.type = (uint16_t)type, .arg = arg, .arg2 = arg2};
 
 	return ipc_send(sock, &m, NULL, 0);
 }
@@ -197,10 +196,12 @@ static void say_how_it_ended(const struct keeper *k, int status)
 	if (k->stop)
 		return;
 	if (WIFSIGNALED(status))
-		log_error("the meter was ended by signal %d (%s); counting goes on, it starts again",
+		log_error("the meter was ended by signal %d (%s); counting "
+			  "goes on, it starts again",
 			  WTERMSIG(status), strsignal(WTERMSIG(status)));
 	else
-		log_error("the meter ended with code %d; counting goes on, it starts again",
+		log_error("the meter ended with code %d; counting goes on, it "
+			  "starts again",
 			  WEXITSTATUS(status));
 }
 
@@ -244,7 +245,8 @@ static void on_message(struct keeper *k, const struct ipc_msg *m)
 		if (!log_rl_pass(&k->chatter, k->child.heard, &held))
 			return;
 		if (m->arg)
-			log_error("the meter did not take the new configuration: %s",
+			log_error("the meter did not take the new "
+				  "configuration: %s",
 				  m->text);
 		else
 			log_info("the meter runs with the new configuration");
@@ -295,11 +297,14 @@ static void watch_meter(struct keeper *k, struct mono now)
 static void warn_of_fixed(const struct config *a, const struct config *b)
 {
 	if (!listen_same(a, b))
-		log_warn("reload: other listening addresses, socket or group take effect when the daemon is restarted");
+		log_warn("reload: other listening addresses, socket or group "
+			 "take effect when the daemon is restarted");
 	if (memcmp(&a->counters, &b->counters, sizeof(a->counters)) != 0)
-		log_warn("reload: other sizes of the maps take effect after `asmeter detach --all` and a restart");
+		log_warn("reload: other sizes of the maps take effect after "
+			 "`asmeter detach --all` and a restart");
 	if (strcmp(a->user, b->user) != 0 || strcmp(a->group, b->group) != 0)
-		log_warn("reload: another user or group takes effect when the daemon is restarted");
+		log_warn("reload: another user or group takes effect when the "
+			 "daemon is restarted");
 }
 
 /* Tells the meter what a reload has changed; cfg: also the configuration. */
@@ -568,7 +573,8 @@ static int wait_for_meter(struct keeper *k)
 
 static void on_stranger(const char *name)
 {
-	log_notice("%s is metered but not in the configuration: `asmeter detach %s` takes it off",
+	log_notice("%s is metered but not in the configuration: `asmeter "
+		   "detach %s` takes it off",
 		   name, name);
 }
 
@@ -663,7 +669,8 @@ int keeper_run(const char *config_path)
 		turn(&k);
 	(void)notify_send(k.notify_fd, "STOPPING=1");
 	if (k.up)
-		log_notice("stopping; what is attached stays attached and counts on");
+		log_notice("stopping; what is attached stays attached and "
+			   "counts on");
 	keeper_done(&k, rc || !k.up);
 	return rc;
 }

@@ -6,13 +6,13 @@
 #include "daemon/schema.h"
 #include "route/loc.h"
 
-#define AT(s, m)      .off = offsetof(struct s, m)
-#define COUNT(s, m)   .off_more = offsetof(struct s, m)
-#define ASN_MAX       4294967294u
-#define MS_DAY        86400000u
-#define PATH_LEN_MAX  4000u
-#define MD5_LEN_MAX   80u /* TCP_MD5SIG_MAXKEYLEN */
-#define SOCK_LEN_MAX  107u
+#define AT(s, m)     .off = offsetof(struct s, m)
+#define COUNT(s, m)  .off_more = offsetof(struct s, m)
+#define ASN_MAX      4294967294u
+#define MS_DAY       86400000u
+#define PATH_LEN_MAX 4000u
+#define MD5_LEN_MAX  80u /* TCP_MD5SIG_MAXKEYLEN */
+#define SOCK_LEN_MAX 107u
 
 static const struct schema_choice modes[] = {
 	{"auto", CONFIG_MODE_AUTO},
@@ -45,14 +45,16 @@ static const struct schema_key iface_keys[] = {
 	 .required = true, AT(config_iface, name), .min = 1,
 	 .max = ASM_IFNAME_LEN - 1},
 	{"mode",
-	 "auto: native XDP where the driver has it, else tc; generic XDP only by name",
+	 "auto: native XDP where the driver has it, else tc; generic XDP only "
+	 "by name",
 	 "auto", SCHEMA_ENUM, AT(config_iface, mode), .choices = modes},
 	{0},
 };
 
-static const struct schema_map iface_map = {
-	"an interface", "name", sizeof(struct config_iface),
-	offsetof(struct config_iface, pos), iface_keys};
+static const struct schema_map iface_map = {"an interface", "name",
+					    sizeof(struct config_iface),
+					    offsetof(struct config_iface, pos),
+					    iface_keys};
 
 static const struct schema_key neighbor_keys[] = {
 	{"address", "the address of the BGP speaker", NULL, SCHEMA_ADDR,
@@ -72,15 +74,15 @@ static const struct schema_key neighbor_keys[] = {
 	 "false", SCHEMA_BOOL, AT(config_neighbor, passive)},
 	{"password", "TCP MD5 key (RFC 2385)", NULL, SCHEMA_TEXT,
 	 AT(config_neighbor, password), .min = 1, .max = MD5_LEN_MAX},
-	{"multihop", "TTL of what is sent; 0: 1 for eBGP, the system's for iBGP",
-	 "0", SCHEMA_UINT, AT(config_neighbor, multihop), .min = 0, .max = 255},
+	{"multihop",
+	 "TTL of what is sent; 0: 1 for eBGP, the system's for iBGP", "0",
+	 SCHEMA_UINT, AT(config_neighbor, multihop), .min = 0, .max = 255},
 	{"ttl-security",
 	 "refuse what came over more than this many hops (RFC 5082); 0: off",
 	 "0", SCHEMA_UINT, AT(config_neighbor, ttl_security), .min = 0,
 	 .max = 254},
 	{"hold-time", "seconds, as proposed in OPEN; 0 or 3 and more", "90",
-	 SCHEMA_UINT, AT(config_neighbor, hold_time_s), .min = 0,
-	 .max = 65535},
+	 SCHEMA_UINT, AT(config_neighbor, hold_time_s), .min = 0, .max = 65535},
 	{"max-prefixes", "paths kept from this neighbour; more end the session",
 	 "4000000", SCHEMA_UINT, AT(config_neighbor, max_prefixes), .min = 1,
 	 .max = 100000000},
@@ -107,27 +109,26 @@ static const struct schema_key bgp_keys[] = {
 	 SCHEMA_TIME, AT(config_bgp, stale_time_ms), .min = 0,
 	 .max = 7 * MS_DAY},
 	{"neighbors", "the BGP speakers to learn routes from", "[]",
-	 SCHEMA_LIST, AT(config_bgp, neighbors),
-	 COUNT(config_bgp, n_neighbors), .item = SCHEMA_MAP, .max = 128,
-	 .map = &neighbor_map},
+	 SCHEMA_LIST, AT(config_bgp, neighbors), COUNT(config_bgp, n_neighbors),
+	 .item = SCHEMA_MAP, .max = 128, .map = &neighbor_map},
 	{0},
 };
 
-static const struct schema_map bgp_map = {
-	"bgp", NULL, sizeof(struct config_bgp), SCHEMA_NO_OFF, bgp_keys};
+static const struct schema_map bgp_map = {"bgp", NULL,
+					  sizeof(struct config_bgp),
+					  SCHEMA_NO_OFF, bgp_keys};
 
 static const struct schema_key libloc_keys[] = {
-	{"database", "file of the libloc database",
-	 LOC_DB_PATH, SCHEMA_PATH,
+	{"database", "file of the libloc database", LOC_DB_PATH, SCHEMA_PATH,
 	 AT(config_libloc, database), .min = 1, .max = PATH_LEN_MAX},
 	{"use", "fallback: until a BGP feed is complete; never: not at all",
 	 "fallback", SCHEMA_ENUM, AT(config_libloc, use), .choices = loc_uses},
 	{0},
 };
 
-static const struct schema_map libloc_map = {
-	"libloc", NULL, sizeof(struct config_libloc), SCHEMA_NO_OFF,
-	libloc_keys};
+static const struct schema_map libloc_map = {"libloc", NULL,
+					     sizeof(struct config_libloc),
+					     SCHEMA_NO_OFF, libloc_keys};
 
 static const struct schema_key names_keys[] = {
 	{"file", "file of AS names, one \"AS NAME\" a line", NULL, SCHEMA_PATH,
@@ -138,9 +139,9 @@ static const struct schema_key names_keys[] = {
 	{0},
 };
 
-static const struct schema_map names_map = {
-	"as-names", NULL, sizeof(struct config_names), SCHEMA_NO_OFF,
-	names_keys};
+static const struct schema_map names_map = {"as-names", NULL,
+					    sizeof(struct config_names),
+					    SCHEMA_NO_OFF, names_keys};
 
 static const struct schema_key prometheus_keys[] = {
 	{"listen", "addresses and ports of the metrics page; []: none",
@@ -169,22 +170,25 @@ static const struct schema_key api_keys[] = {
 	{0},
 };
 
-static const struct schema_map api_map = {
-	"api", NULL, sizeof(struct config_api), SCHEMA_NO_OFF, api_keys};
+static const struct schema_map api_map = {"api", NULL,
+					  sizeof(struct config_api),
+					  SCHEMA_NO_OFF, api_keys};
 
 static const struct schema_key counters_keys[] = {
-	{"rows", "AS pairs and interfaces counted, per CPU; more go to map_full",
+	{"rows",
+	 "AS pairs and interfaces counted, per CPU; more go to map_full",
 	 "131072", SCHEMA_UINT, AT(config_counters, rows), .min = 16,
 	 .max = 1048576},
-	{"table-words", "size of the prefix table in 32-bit words, a power of 2",
-	 "8388608", SCHEMA_UINT, AT(config_counters, table_words),
-	 .min = 1u << 21, .max = 1u << 26},
+	{"table-words",
+	 "size of the prefix table in 32-bit words, a power of 2", "8388608",
+	 SCHEMA_UINT, AT(config_counters, table_words), .min = 1u << 21,
+	 .max = 1u << 26},
 	{0},
 };
 
-static const struct schema_map counters_map = {
-	"counters", NULL, sizeof(struct config_counters), SCHEMA_NO_OFF,
-	counters_keys};
+static const struct schema_map counters_map = {"counters", NULL,
+					       sizeof(struct config_counters),
+					       SCHEMA_NO_OFF, counters_keys};
 
 static const struct schema_key root_keys[] = {
 	{"hostname", "name of this router in metrics; without: the machine's",
@@ -195,8 +199,8 @@ static const struct schema_key root_keys[] = {
 	{"interfaces", "the border interfaces to meter: names, or {name, mode}",
 	 "[]", SCHEMA_LIST, AT(config, interfaces), COUNT(config, n_interfaces),
 	 .item = SCHEMA_MAP, .max = ASM_IF_SLOTS, .map = &iface_map},
-	{"bgp", "where the routes come from", NULL, SCHEMA_MAP,
-	 AT(config, bgp), .map = &bgp_map},
+	{"bgp", "where the routes come from", NULL, SCHEMA_MAP, AT(config, bgp),
+	 .map = &bgp_map},
 	{"own-prefixes", "prefixes that are the local AS, whatever BGP says",
 	 "[]", SCHEMA_LIST, AT(config, own_prefixes),
 	 COUNT(config, n_own_prefixes), .item = SCHEMA_PREFIX, .max = 10000},
@@ -212,8 +216,8 @@ static const struct schema_key root_keys[] = {
 	 .map = &api_map},
 	{"counters", "sizes of the maps; changed at the next restart only",
 	 NULL, SCHEMA_MAP, AT(config, counters), .map = &counters_map},
-	{"drain-interval", "how often the counters are read", "1s",
-	 SCHEMA_TIME, AT(config, drain_interval_ms), .min = 50, .max = 60000},
+	{"drain-interval", "how often the counters are read", "1s", SCHEMA_TIME,
+	 AT(config, drain_interval_ms), .min = 50, .max = 60000},
 	{"log-level", "error, warning, notice, info or debug", "info",
 	 SCHEMA_ENUM, AT(config, log_level), .choices = levels},
 	{"user", "the daemon's user once it runs; root: stay root", "asmeter",
@@ -223,6 +227,6 @@ static const struct schema_key root_keys[] = {
 	{0},
 };
 
-const struct schema_map schema_root = {
-	"the configuration", NULL, sizeof(struct config), SCHEMA_NO_OFF,
-	root_keys};
+const struct schema_map schema_root = {"the configuration", NULL,
+				       sizeof(struct config), SCHEMA_NO_OFF,
+				       root_keys};

@@ -45,7 +45,8 @@ static socklen_t fill_sockaddr(const struct config_endpoint *e,
 	s6->sin6_family = AF_INET6;
 	s6->sin6_port = htons(e->port);
 	for (unsigned i = 0; i < 8; i++) {
-		s6->sin6_addr.s6_addr[i] = (uint8_t)(e->addr.hi >> (56 - 8 * i));
+		s6->sin6_addr.s6_addr[i] =
+			(uint8_t)(e->addr.hi >> (56 - 8 * i));
 		s6->sin6_addr.s6_addr[8 + i] =
 			(uint8_t)(e->addr.lo >> (56 - 8 * i));
 	}
@@ -68,11 +69,14 @@ static const char *cure(int err)
 {
 	switch (err) {
 	case -EADDRINUSE:
-		return "the port is taken: see who has it with `ss -ltnp`, stop it or choose another port";
+		return "the port is taken: see who has it with `ss -ltnp`, "
+		       "stop it or choose another port";
 	case -EADDRNOTAVAIL:
-		return "this machine does not have the address: choose one that `ip addr` shows";
+		return "this machine does not have the address: choose one "
+		       "that `ip addr` shows";
 	case -EACCES:
-		return "a port below 1024 needs CAP_NET_BIND_SERVICE: start as root";
+		return "a port below 1024 needs CAP_NET_BIND_SERVICE: start as "
+		       "root";
 	default:
 		return strerror(-err);
 	}
@@ -87,8 +91,8 @@ static int open_tcp(const struct config_endpoint *e, enum ipc_listener kind,
 	char buf[PREFIX_STRLEN];
 	int fd, one = 1, err = 0;
 
-	fd = socket(sa.ss_family,
-		    SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	fd = socket(sa.ss_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK,
+		    0);
 	if (fd < 0)
 		return fail(-errno, msg, msg_len, "%s.listen: %s", key,
 			    strerror(errno));
@@ -154,22 +158,22 @@ static int clear_stale(const struct sockaddr_un *sa)
 static int bind_unix(int fd, const struct sockaddr_un *sa, gid_t gid)
 {
 	mode_t old = umask(0777); /* nobody gets in before it is set up */
-	int err = bind(fd, (const struct sockaddr *)sa, sizeof(*sa)) ? -errno
-								    : 0;
+	int err =
+		bind(fd, (const struct sockaddr *)sa, sizeof(*sa)) ? -errno : 0;
 
 	(void)umask(old);
 	if (err)
 		return err;
-	if (chown(sa->sun_path, (uid_t)-1, gid) ||
-	    chmod(sa->sun_path, 0660) || listen(fd, 128)) {
+	if (chown(sa->sun_path, (uid_t)-1, gid) || chmod(sa->sun_path, 0660) ||
+	    listen(fd, 128)) {
 		err = -errno;
 		(void)unlink(sa->sun_path);
 	}
 	return err;
 }
 
-static int open_unix(const struct config_api *api,
-		     const struct privs_user *u, char *msg, size_t msg_len)
+static int open_unix(const struct config_api *api, const struct privs_user *u,
+		     char *msg, size_t msg_len)
 {
 	struct sockaddr_un sa = {.sun_family = AF_UNIX};
 	const struct group *gr = getgrnam(api->group);
@@ -177,7 +181,8 @@ static int open_unix(const struct config_api *api,
 
 	if (!gr)
 		return fail(-ENOENT, msg, msg_len,
-			    "api.group: group \"%s\" does not exist: groupadd --system %s, or name another",
+			    "api.group: group \"%s\" does not exist: groupadd "
+			    "--system %s, or name another",
 			    api->group, api->group);
 	(void)snprintf(sa.sun_path, sizeof(sa.sun_path), "%s", api->socket);
 	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
@@ -194,7 +199,8 @@ static int open_unix(const struct config_api *api,
 	close(fd);
 	if (err == -EADDRINUSE)
 		return fail(err, msg, msg_len,
-			    "api.socket %s: another asmeterd answers there: stop it first",
+			    "api.socket %s: another asmeterd answers there: "
+			    "stop it first",
 			    api->socket);
 	return fail(err, msg, msg_len, "api.socket %s: %s%s", api->socket,
 		    strerror(-err),
@@ -231,8 +237,8 @@ int listen_open(const struct config *cfg, const struct privs_user *user,
 
 	if (!err)
 		err = open_each(cfg->prometheus.listen,
-				cfg->prometheus.n_listen, IPC_LISTEN_HTTP,
-				&set, msg, msg_len);
+				cfg->prometheus.n_listen, IPC_LISTEN_HTTP, &set,
+				msg, msg_len);
 	if (!err) {
 		int fd = open_unix(&cfg->api, user, msg, msg_len);
 

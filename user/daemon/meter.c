@@ -210,7 +210,8 @@ static void on_readable(uv_poll_t *p, int status, int events)
 		if (err == -EAGAIN)
 			return;
 		if (err == -EPIPE) {
-			log_warn("the keeper is gone: ending; counting goes on");
+			log_warn(
+				"the keeper is gone: ending; counting goes on");
 			end(m, EXIT_OK, BGP_STOP_RESTART);
 			return;
 		}
@@ -231,7 +232,8 @@ static void say_status(struct meter *m)
 	routes_info(m->routes, &ri);
 	ledger_sums(books_ledger(m->books), &ls);
 	(void)snprintf(text, sizeof(text),
-		       "%zu interfaces; IPv4 %u prefixes (%s), IPv6 %u (%s); %zu BGP sessions up; %u ASes seen",
+		       "%zu interfaces; IPv4 %u prefixes (%s), IPv6 %u (%s); "
+		       "%zu BGP sessions up; %u ASes seen",
 		       m->n_ifaces, ri.table.prefixes[FAMILY_IP4],
 		       ri.source[FAMILY_IP4], ri.table.prefixes[FAMILY_IP6],
 		       ri.source[FAMILY_IP6],
@@ -254,7 +256,8 @@ static int fence(void)
 	int files = sandbox_files(CONFIG_STATE_DIR), calls = sandbox_calls();
 
 	if (files == -EOPNOTSUPP)
-		log_info("this kernel has no Landlock: files are not fenced off");
+		log_info("this kernel has no Landlock: files are not fenced "
+			 "off");
 	else if (files)
 		return files;
 	if (calls == -EOPNOTSUPP)
@@ -280,7 +283,8 @@ int meter_run(int fd)
 		log_error("cannot fence the meter: %s", strerror(-err));
 		return EXIT_PRIVILEGE;
 	}
-	/* the keeper ends us; a signal to the whole group must not come first */
+	/* the keeper ends us; a signal to the whole group must not come first
+	 */
 	(void)signal(SIGTERM, SIG_IGN);
 	(void)signal(SIGINT, SIG_IGN);
 	(void)signal(SIGHUP, SIG_IGN);

@@ -17,9 +17,8 @@
 #include <unistd.h>
 
 /* The last two only when the keeper stays root: each new meter must not. */
-static const unsigned keeper_caps[] = {CAP_BPF,	    CAP_NET_ADMIN,
-				       CAP_PERFMON, CAP_NET_RAW,
-				       CAP_SETUID,  CAP_SETGID};
+static const unsigned keeper_caps[] = {CAP_BPF,     CAP_NET_ADMIN, CAP_PERFMON,
+				       CAP_NET_RAW, CAP_SETUID,    CAP_SETGID};
 
 #define N_KEEPER_CAPS 4u
 #define N_ROOT_CAPS   6u
@@ -55,13 +54,17 @@ int privs_find(const char *user, const char *group, struct privs_user *ret,
 		pw = getpwnam(user);
 		if (!pw)
 			return fail(-ENOENT, msg, msg_len,
-				    "user \"%s\" does not exist: useradd --system %s, or name another with user: in the configuration",
+				    "user \"%s\" does not exist: useradd "
+				    "--system %s, or name another with user: "
+				    "in the configuration",
 				    user, user);
 		u.uid = pw->pw_uid;
 		gr = u.uid ? getgrnam(group) : NULL;
 		if (u.uid && !gr)
 			return fail(-ENOENT, msg, msg_len,
-				    "group \"%s\" does not exist: groupadd --system %s, or name another with group: in the configuration",
+				    "group \"%s\" does not exist: groupadd "
+				    "--system %s, or name another with group: "
+				    "in the configuration",
 				    group, group);
 		u.gid = gr ? gr->gr_gid : 0;
 	}
@@ -82,9 +85,11 @@ int privs_check_start(char *msg, size_t msg_len)
 		if (capng_have_capability(CAPNG_EFFECTIVE, keeper_caps[i]))
 			continue;
 		name = capng_capability_to_name(keeper_caps[i]);
-		return fail(-EPERM, msg, msg_len,
-			    "capability %s is missing: start asmeterd as root, or with this capability (also in the container's list)",
-			    name ? name : "?");
+		return fail(
+			-EPERM, msg, msg_len,
+			"capability %s is missing: start asmeterd as root, or "
+			"with this capability (also in the container's list)",
+			name ? name : "?");
 	}
 	return 0;
 }
@@ -104,9 +109,10 @@ static int verify_caps(const unsigned *want, size_t n, char *msg, size_t len)
 		    capng_have_capability(CAPNG_PERMITTED, cap) != has ||
 		    capng_have_capability(CAPNG_INHERITABLE, cap) ||
 		    prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_IS_SET, cap, 0, 0) > 0)
-			return fail(-EPERM, msg, len,
-				    "capability %u is %s after dropping privileges",
-				    cap, has ? "missing" : "still there");
+			return fail(
+				-EPERM, msg, len,
+				"capability %u is %s after dropping privileges",
+				cap, has ? "missing" : "still there");
 	}
 	return 0;
 }
@@ -119,7 +125,8 @@ static int verify_ids(uid_t uid, gid_t gid, char *msg, size_t len)
 	if (getresuid(&r, &e, &s) || getresgid(&rg, &eg, &sg) || r != uid ||
 	    e != uid || s != uid || rg != gid || eg != gid || sg != gid)
 		return fail(-EPERM, msg, len,
-			    "user or group is not as set after dropping privileges");
+			    "user or group is not as set after dropping "
+			    "privileges");
 	if (uid && !setuid(0))
 		return fail(-EPERM, msg, len, "could become root again");
 	if (prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0) != 1)

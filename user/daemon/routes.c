@@ -70,12 +70,13 @@ static void start_grace(struct routes *r);
 
 static void flush_table(struct routes *r)
 {
-	enum table_flush how = r->files && r->installed ? TABLE_FLUSH_BUSY
-							: TABLE_FLUSH_NOW;
+	enum table_flush how =
+		r->files && r->installed ? TABLE_FLUSH_BUSY : TABLE_FLUSH_NOW;
 	int rc = table_flush(r->table, how, now_s());
 
 	if (rc == -ENOSPC && !r->no_space) {
-		log_error("the prefix table is full: some prefixes keep their old answer; raise counters.table-words");
+		log_error("the prefix table is full: some prefixes keep their "
+			  "old answer; raise counters.table-words");
 		r->no_space = true;
 	} else if (rc == TABLE_CLEAN && r->no_space) {
 		log_notice("the prefix table has room again");
@@ -165,9 +166,9 @@ static void apply_own(struct routes *r)
 {
 	begin_update(r, r->src_own);
 	for (size_t i = 0; i < r->cfg->n_own_prefixes; i++) {
-		int err = announce(r, r->src_own,
-				   &r->cfg->own_prefixes[i].prefix,
-				   r->cfg->local_as, ATTR_LOCAL);
+		int err =
+			announce(r, r->src_own, &r->cfg->own_prefixes[i].prefix,
+				 r->cfg->local_as, ATTR_LOCAL);
 
 		if (err)
 			log_error("own-prefixes: %s", strerror(-err));
@@ -224,13 +225,15 @@ static bool loc_wanted(const struct routes *r, enum family f)
 
 static void loc_failed(struct routes *r, const struct files *f)
 {
-	const char *why = f->loc_err == -EBADMSG ? "damaged, or no libloc database"
-						 : strerror(-f->loc_err);
+	const char *why = f->loc_err == -EBADMSG
+				  ? "damaged, or no libloc database"
+				  : strerror(-f->loc_err);
 
 	if (strcmp(r->loc_error, why) != 0)
 		log_warn("%s: %s: %s", f->loc_path, why,
-			 r->loc_open ? "what was read before stays"
-				     : "no fallback table and no names from there");
+			 r->loc_open
+				 ? "what was read before stays"
+				 : "no fallback table and no names from there");
 	(void)snprintf(r->loc_error, sizeof(r->loc_error), "%s", why);
 }
 
@@ -397,8 +400,7 @@ static void start_reading(struct routes *r, bool all)
 static void bgp_left(struct routes *r, enum family f)
 {
 	r->bgp_complete[f] = false;
-	log_notice("no BGP route is left for IPv%d",
-		   f == FAMILY_IP4 ? 4 : 6);
+	log_notice("no BGP route is left for IPv%d", f == FAMILY_IP4 ? 4 : 6);
 	if (loc_wanted(r, f) && !r->loc_have[f] && !r->loc_error[0])
 		r->gap[f] = true; /* until libloc is read or cannot be */
 }
@@ -600,8 +602,8 @@ void routes_info(const struct routes *r, struct routes_info *ret)
 		enum family f = (enum family)i;
 
 		ret->source[i] = table_held(r->table, f) ? "snapshot"
-				 : bgp_paths(r, f)	 ? "bgp"
-				 : r->loc_have[f]	 ? "libloc"
+				 : bgp_paths(r, f)       ? "bgp"
+				 : r->loc_have[f]        ? "libloc"
 							 : "none";
 		ret->loc_prefixes[i] = rib_source_paths(r->rib, r->src_loc, f);
 	}

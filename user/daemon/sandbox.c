@@ -20,14 +20,14 @@
 #define LANDLOCK_ACCESS_FS_TRUNCATE (1ULL << 14)
 #endif
 
-#define MAY_IN_DIR                                                             \
-	(LANDLOCK_ACCESS_FS_WRITE_FILE | LANDLOCK_ACCESS_FS_REMOVE_FILE |      \
+#define MAY_IN_DIR                                                        \
+	(LANDLOCK_ACCESS_FS_WRITE_FILE | LANDLOCK_ACCESS_FS_REMOVE_FILE | \
 	 LANDLOCK_ACCESS_FS_MAKE_REG)
-#define FENCED                                                                 \
-	(MAY_IN_DIR | LANDLOCK_ACCESS_FS_EXECUTE |                             \
-	 LANDLOCK_ACCESS_FS_REMOVE_DIR | LANDLOCK_ACCESS_FS_MAKE_CHAR |        \
-	 LANDLOCK_ACCESS_FS_MAKE_DIR | LANDLOCK_ACCESS_FS_MAKE_SOCK |          \
-	 LANDLOCK_ACCESS_FS_MAKE_FIFO | LANDLOCK_ACCESS_FS_MAKE_BLOCK |        \
+#define FENCED                                                          \
+	(MAY_IN_DIR | LANDLOCK_ACCESS_FS_EXECUTE |                      \
+	 LANDLOCK_ACCESS_FS_REMOVE_DIR | LANDLOCK_ACCESS_FS_MAKE_CHAR | \
+	 LANDLOCK_ACCESS_FS_MAKE_DIR | LANDLOCK_ACCESS_FS_MAKE_SOCK |   \
+	 LANDLOCK_ACCESS_FS_MAKE_FIFO | LANDLOCK_ACCESS_FS_MAKE_BLOCK | \
 	 LANDLOCK_ACCESS_FS_MAKE_SYM)
 
 static int allow_dir(int rules, const char *dir, uint64_t may)
@@ -79,12 +79,12 @@ int sandbox_files(const char *writable_dir)
 
 #ifdef OWN_ARCH
 
-#define LOAD(field)                                                            \
-	BPF_STMT(BPF_LD | BPF_W | BPF_ABS,                                     \
+#define LOAD(field)                        \
+	BPF_STMT(BPF_LD | BPF_W | BPF_ABS, \
 		 (uint32_t)offsetof(struct seccomp_data, field))
 #define RETURN(what) BPF_STMT(BPF_RET | BPF_K, (what))
-#define IF_EQUAL(value, then, otherwise)                                       \
-	BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, (uint32_t)(value), (then),         \
+#define IF_EQUAL(value, then, otherwise)                               \
+	BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, (uint32_t)(value), (then), \
 		 (otherwise))
 #define REFUSED (SECCOMP_RET_ERRNO | EPERM)
 /* The low half of an argument; little-endian machines only. */

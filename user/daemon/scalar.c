@@ -100,8 +100,8 @@ static void scalar_time(struct schema_ctx *ctx, const struct schema_key *k,
 	static const struct {
 		const char *name;
 		uint64_t ms;
-	} units[] = {{"", 1000},     {"ms", 1},       {"s", 1000},
-		     {"m", 60000},   {"h", 3600000},  {"d", 86400000}};
+	} units[] = {{"", 1000},   {"ms", 1},      {"s", 1000},
+		     {"m", 60000}, {"h", 3600000}, {"d", 86400000}};
 	const char *end = NULL;
 	uint64_t v, ms = 0;
 	int err = parse_digits(n->text, UINT32_MAX, &end, &v);
@@ -263,8 +263,9 @@ int schema_choose(struct schema_ctx *ctx, const struct schema_key *k,
 			       used ? ", " : "", c->name);
 	}
 	near = schema_nearest(n->text, k->choices, sizeof(*k->choices));
-	config_fault(ctx->rep, n->pos, "%s has to be one of %s, not \"%.40s\"%s%s%s",
-		     k->name, all, n->text, near ? "; did you mean \"" : "",
+	config_fault(ctx->rep, n->pos,
+		     "%s has to be one of %s, not \"%.40s\"%s%s%s", k->name,
+		     all, n->text, near ? "; did you mean \"" : "",
 		     near ? near : "", near ? "\"?" : "");
 	return -ENOENT;
 }

@@ -139,11 +139,11 @@ static void apply_names(struct schema_ctx *ctx, const struct schema_key *k,
 			const struct ytree *n, char *base)
 {
 	static const struct schema_key as = {
-		"an AS number", NULL, NULL, SCHEMA_ASN, .min = 1,
-		.max = 4294967294u};
-	static const struct schema_key name = {"the name of an AS", NULL, NULL,
-					       SCHEMA_TEXT, .min = 1,
-					       .max = 127};
+		"an AS number", NULL,     NULL,
+		SCHEMA_ASN,     .min = 1, .max = 4294967294u};
+	static const struct schema_key name = {
+		"the name of an AS", NULL,     NULL,
+		SCHEMA_TEXT,         .min = 1, .max = 127};
 	size_t count = count_items(ctx, k, n, YTREE_MAP), i = 0;
 	struct config_as_name *items;
 
@@ -255,8 +255,8 @@ static const struct schema_key *find_key(const struct schema_map *map,
 static void unknown_key(struct schema_ctx *ctx, const struct schema_map *map,
 			const struct ytree *key)
 {
-	const char *near = schema_nearest(key->text, map->keys,
-					  sizeof(*map->keys));
+	const char *near =
+		schema_nearest(key->text, map->keys, sizeof(*map->keys));
 
 	config_fault(ctx->rep, key->pos, "unknown key \"%.40s\" in %s%s%s%s",
 		     key->text, map->where, near ? "; did you mean \"" : "",

@@ -12,8 +12,8 @@ static void refresh_ifaces(struct meter *m)
 	for (size_t i = 0; i < m->n_ifaces; i++) {
 		const struct ipc_msg *src = &m->ifaces[i];
 		struct api_iface *dst = &m->api_ifaces[i];
-		const struct ifstat *st = books_ifstat(m->books,
-						       src->iface.ifindex);
+		const struct ifstat *st =
+			books_ifstat(m->books, src->iface.ifindex);
 
 		*dst = (struct api_iface){
 			.ifindex = src->iface.ifindex,

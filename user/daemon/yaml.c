@@ -46,7 +46,9 @@ void config_fault(struct config_report *rep, struct config_pos pos,
 
 const char *ytree_kind_name(enum ytree_kind k)
 {
-	return k == YTREE_MAP ? "a map" : k == YTREE_LIST ? "a list" : "a value";
+	return k == YTREE_MAP    ? "a map"
+	       : k == YTREE_LIST ? "a list"
+				 : "a value";
 }
 
 bool ytree_is_null(const struct ytree *n)
@@ -129,8 +131,9 @@ static int on_scalar(struct build *b, const yaml_event_t *ev)
 	if (ev->data.scalar.tag)
 		return fault(b, ev->start_mark, "tags are not supported");
 	if (has_control(s, len))
-		return fault(b, ev->start_mark,
-			     "control characters (or several lines) in a value");
+		return fault(
+			b, ev->start_mark,
+			"control characters (or several lines) in a value");
 	text = arena_strndup(b->mem, (const char *)s, len);
 	if (!text)
 		return -ENOMEM;
@@ -179,11 +182,13 @@ static int on_event(struct build *b, const yaml_event_t *ev)
 		return 0;
 	case YAML_ALIAS_EVENT:
 		return fault(b, ev->start_mark,
-			     "aliases (*name) are not supported; write the value out");
+			     "aliases (*name) are not supported; write the "
+			     "value out");
 	case YAML_DOCUMENT_START_EVENT:
 		if (b->root)
 			return fault(b, ev->start_mark,
-				     "a second document starts here; one file holds one");
+				     "a second document starts here; one file "
+				     "holds one");
 		return 0;
 	default:
 		return 0;
@@ -203,8 +208,7 @@ static int syntax_fault(struct build *b, const yaml_parser_t *p)
 	if (p->error == YAML_READER_ERROR)
 		m = p->mark;
 	config_fault(b->rep, pos_of(m), "not YAML: %s%s%s%s", what,
-		     p->context ? " " : "", p->context ? p->context : "",
-		     hint);
+		     p->context ? " " : "", p->context ? p->context : "", hint);
 	return -EINVAL;
 }
 
