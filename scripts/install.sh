@@ -307,7 +307,8 @@ start_service() {
 	fi
 	run systemctl daemon-reload
 	run systemctl --quiet enable asmeterd
-	run systemctl restart asmeterd
+	run systemctl restart asmeterd ||
+		die "asmeterd did not start; see: journalctl -u asmeterd"
 	say "asmeterd runs; see: asmeter status, asmeter top"
 }
 
@@ -318,8 +319,18 @@ describe_interfaces() {
 	done
 }
 
+warn_listen() {
+	for v in $listens; do
+		case $v in
+		127.* | '[::1]:'*) ;;
+		*) say "$v: the metrics page has no password; keep it from the outside" ;;
+		esac
+	done
+}
+
 do_install() {
 	check_system
+	warn_listen
 	prepare_build
 	describe_interfaces
 	make_user
