@@ -163,6 +163,57 @@ refresh_flow() {
 	expect_lookups
 }
 
+# The same speaker and the daemon itself, after finish(): its keeper opens the
+# port, its meter, without a capability, speaks. iBGP only: the daemon has one
+# AS. $1: more of the neighbour's configuration, "password: x" and the like.
+daemon_flow() {
+	local keeper got
+	getent group asmeter >/dev/null || groupadd --system asmeter
+	id asmeter >/dev/null 2>&1 ||
+		useradd --system -g asmeter -d / -M -s /usr/sbin/nologin asmeter
+	cat >/etc/asmeter/asmeter.yaml <<-END
+		local-as: 64512
+		interfaces: [asm0]
+		bgp:
+		  router-id: 10.0.0.1
+		  listen: ["10.0.0.1:179"]
+		  neighbors:
+		    - {address: 10.0.0.2, remote-as: 64512, description: real, $1}
+	END
+	"$B/asmeterd" >"$dir/asmeterd.log" 2>&1 &
+	keeper=$!
+	api() {
+		curl -sf --unix-socket /run/asmeter/asmeter.sock \
+			"http://x/api/v1/$1"
+	}
+	session_is() {
+		got=$(api peers | jq -r '.peers[0] | .state' 2>&1)
+		[ "$got" = "$1" ]
+	}
+	table_says() { # ADDR "PREFIX AS in the table"
+		got=$(api "lookup?addr=$1" |
+			jq -r '"\(.prefix) \(.table_as) \(.source)"' 2>&1)
+		[ "$got" = "$2" ]
+	}
+	until_true 90 session_is established || fail "asmeterd: $got"
+	while read -r addr want; do
+		until_true 60 table_says "$addr" "$want" ||
+			fail "asmeterd: $addr is '$got', expected '$want'"
+	done <<-END
+		203.0.113.9 203.0.113.0/24 64512 bgp 10.0.0.2
+		198.51.100.9 198.51.100.0/24 65020 bgp 10.0.0.2
+		192.88.99.9 192.88.99.0/24 4200000001 bgp 10.0.0.2
+		2001:db8:1::9 2001:db8:1::/48 64512 bgp 10.0.0.2
+		2001:db8:3::9 2001:db8:3::/48 4200000001 bgp 10.0.0.2
+	END
+	speaker_withdraw
+	until_true 20 table_says 198.51.100.9 'null null null' ||
+		fail "asmeterd: withdrawn, but $got"
+	kill "$keeper"
+	wait "$keeper" || fail "asmeterd ended with $?"
+	echo ok
+}
+
 # The whole sequence; the test defines what differs between speakers:
 #   speaker_start             from its configuration, in namespace d
 #   speaker_kill              kill -9

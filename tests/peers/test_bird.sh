@@ -65,6 +65,12 @@ write_conf() {
 	conf "${list[@]}" >"$dir/bird.conf"
 }
 
+speaker_withdraw() {
+	# shellcheck disable=SC2086 # a list of words
+	write_conf 203.0.113.0/24 192.88.99.0/24 100.64.0.0/10 $v6
+	bc configure
+}
+
 net_up
 # shellcheck disable=SC2086 # lists of words
 write_conf $v4 $v6
@@ -76,9 +82,7 @@ expect_table
 [ "$(field 10.0.0.2 hold)" = 6 ] || fail "hold time is not BIRD's"
 
 # Withdrawn, and back.
-# shellcheck disable=SC2086
-write_conf 203.0.113.0/24 192.88.99.0/24 100.64.0.0/10 $v6
-bc configure
+speaker_withdraw
 wait_answer 10 198.51.100.9 none
 # shellcheck disable=SC2086
 write_conf $v4 $v6
@@ -124,3 +128,4 @@ expect_table
 vanish_and_return
 
 finish
+daemon_flow "passive: true, password: correct horse"

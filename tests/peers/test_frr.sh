@@ -83,3 +83,4 @@ sink_start -a 64512 -i 10.0.0.1 -l fd00::1 \
 	-p "fd00::2,as=64512,local-as=64999,passive=1,stale=120"
 run_flow "Cease/Administrative Shutdown: back at noon"
 finish
+daemon_flow "password: correct-horse"

@@ -114,3 +114,4 @@ refresh_unanswered() {
 }
 run_flow "Cease/Administrative Shutdown: back at noon" refresh_unanswered
 finish
+daemon_flow "password: correct-horse"
