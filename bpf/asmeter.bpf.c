@@ -30,6 +30,7 @@
 #include "asmeter/abi.h"
 #include "asmeter/lookup.h"
 #include "asmeter/parse.h"
+#include "asmeter/segment.h"
 #include "count.h"
 
 #define VLAN_BYTES 4
@@ -122,7 +123,7 @@ static __always_inline void skb_gso_size(struct __sk_buff *ctx, const int dir,
 	}
 	if (view->family)
 		head = PKT_RARE_LEN(
-			pkt_l4_end_skb(ctx, view->l3_off, view->family));
+			pkt_segment_skb(ctx, view->l3_off, view->family));
 	if (!packets && mss && len > head)
 		packets = (len - head + mss - 1) / mss;
 	if (!packets)

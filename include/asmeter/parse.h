@@ -68,7 +68,6 @@
 #define PKT_MAX_VLANS    4
 #define PKT_MAX_LABELS   16
 #define PKT_MAX_IP6_OPTS 4
-#define PKT_MAX_IP6_EXTS 8
 
 #define PKT_ETH_IP4     0x0800
 #define PKT_ETH_IP6     0x86dd
@@ -83,12 +82,6 @@
 #define PKT_PPP_IP6     0x0057
 
 #define PKT_PROTO_HOPOPTS 0
-#define PKT_PROTO_TCP     6
-#define PKT_PROTO_UDP     17
-#define PKT_PROTO_ROUTING 43
-#define PKT_PROTO_FRAG    44
-#define PKT_PROTO_AH      51
-#define PKT_PROTO_DSTOPTS 60
 
 /* What pkt_parse() makes of a frame. */
 enum pkt_verdict {
@@ -305,64 +298,6 @@ PKT_INLINE __u64 pkt_pppoe(const struct pkt *p, __u32 off, __u32 end)
 	return pkt_rare(off, PKT_NOT_IP, 0, end);
 }
 
-PKT_INLINE int pkt_is_ext(__u32 family, __u32 proto)
-{
-	return family == 6 &&
-	       (proto == PKT_PROTO_HOPOPTS || proto == PKT_PROTO_ROUTING ||
-		proto == PKT_PROTO_FRAG || proto == PKT_PROTO_DSTOPTS ||
-		proto == PKT_PROTO_AH);
-}
-
-/* Length of an IPv6 extension header (RFC 8200 section 4, RFC 4302). */
-PKT_INLINE __u32 pkt_ext_len(__u32 proto, __u32 field)
-{
-	if (proto == PKT_PROTO_FRAG)
-		return 8;
-	return proto == PKT_PROTO_AH ? (field + 2) * 4 : (field + 1) * 8;
-}
-
-/*
- * Where the TCP or UDP header behind the IP header at v->l3_off ends, counted
- * from the start of the frame (length), and the protocol (EtherType field).
- * Any other protocol: where it begins, and not IP. Needed for GSO packets
- * only, which are never fragments.
- */
-PKT_INLINE __u64 pkt_l4_end(const struct pkt *p, __u32 off, __u32 family)
-{
-	__u64 buf[1];
-	const __u8 *h = pkt_at(p, off + (family == 4 ? 0 : 6), 1, buf);
-	__u32 proto;
-
-	if (!h)
-		return pkt_rare(0, PKT_TRUNCATED, 0, 0);
-	proto = h[0];
-	if (family == 4) {
-		h = pkt_at(p, off + 9, 1, buf);
-		if (!h)
-			return pkt_rare(0, PKT_TRUNCATED, 0, 0);
-		off += (proto & 0xfu) * 4u;
-		proto = h[0];
-	} else {
-		off += 40;
-	}
-	for (int i = 0; i < PKT_MAX_IP6_EXTS && pkt_is_ext(family, proto);
-	     i++) {
-		h = pkt_at(p, off, 2, buf);
-		if (!h)
-			return pkt_rare(0, PKT_TRUNCATED, 0, 0);
-		off += pkt_ext_len(proto, h[1]);
-		proto = h[0];
-	}
-	if (proto == PKT_PROTO_UDP)
-		return pkt_rare(0, PKT_IP, PKT_PROTO_UDP, off + 8);
-	if (proto != PKT_PROTO_TCP)
-		return pkt_rare(0, PKT_NOT_IP, (__u16)proto, off);
-	h = pkt_at(p, off + 12, 1, buf);
-	if (!h)
-		return pkt_rare(0, PKT_TRUNCATED, 0, 0);
-	return pkt_rare(0, PKT_IP, PKT_PROTO_TCP, off + (h[0] >> 4) * 4u);
-}
-
 #ifdef __bpf__
 __noinline __u64 pkt_jumbo_xdp(struct xdp_md *ctx, __u32 off)
 {
@@ -482,17 +417,6 @@ __noinline __u64 pkt_l2_skb(struct __sk_buff *ctx, __u32 len, __u32 gso,
 	};
 
 	return pkt_l2(&p);
-}
-
-__noinline __u64 pkt_l4_end_skb(struct __sk_buff *ctx, __u32 off, __u32 family)
-{
-	const struct pkt p = {
-		.ctx = ctx,
-		.data = (void *)(long)ctx->data,
-		.data_end = (void *)(long)ctx->data_end,
-	};
-
-	return pkt_l4_end(&p, off & 0xff, family);
 }
 
 #define PKT_L2(p)                                              \

@@ -192,7 +192,7 @@ static inline uint32_t fr_next(const char *token)
 		uint32_t proto;
 	} t[] = {{"udp", 17},  {"tcp", 6},    {"hbh", 0},   {"rt", 43},
 		 {"dst", 60},  {"frag6", 44}, {"jumbo", 0}, {"ah", 51},
-		 {"none", 59}, {"ip4", 4},    {"ip6", 41},  {"icmp", 1}};
+		 {"none", 59}, {"ip4", 4},    {"ip6", 41},  {"gre", 47}};
 
 	for (size_t i = 0; i < sizeof(t) / sizeof(*t); i++)
 		if (token && !strncmp(token, t[i].name, strlen(t[i].name)))
@@ -232,6 +232,33 @@ static inline bool fr_token(struct frame *f, const char *t, const char *next,
 			fr_mpls(f, 16000, !next || strncmp(next, "mpls", 4));
 		return false;
 	}
+	if (IS("gre=")) {
+		uint32_t bits = (uint32_t)strtoul(t + 4, NULL, 16);
+
+		fr_16(f, bits);
+		fr_16(f, !next                        ? 0x1234u
+			 : !strncmp(next, "teb", 3)   ? 0x6558u
+			 : !strncmp(next, "ip4in", 5) ? 0x0800u
+			 : !strncmp(next, "ip6in", 5) ? 0x86ddu
+						      : 0x1234u);
+		for (uint32_t b = bits & 0xb000u; b; b &= b - 1)
+			fr_32(f, 0);
+		return false;
+	}
+	if (IS("teb")) { /* Ethernet inside GRE */
+		fr_fill(f, 2, 12);
+		fr_16(f, next && !strncmp(next, "ip6", 3) ? 0x86dd : 0x0800);
+		return false;
+	}
+	if (IS("ip4in") || IS("ip6in")) { /* an inner header, no lengths */
+		fr_16(f, IS("ip4in") ? 0x4500 : 0x6000);
+		if (IS("ip4in"))
+			fr_fill(f, 0, 7);
+		else
+			fr_fill(f, 0, 4);
+		fr_fill(f, (uint8_t)nh, 1);
+		return fr_fill(f, 0, IS("ip4in") ? 10 : 33), false;
+	}
 	if ((IS("ip4") || IS("ip6")) && f->ip_at) /* a tunnel */
 		return fr_fill(f, IS("ip4") ? 0x45 : 0x60, 40), false;
 	if (IS("ip4") || IS("ip6")) {
@@ -269,7 +296,8 @@ static inline bool fr_token(struct frame *f, const char *t, const char *next,
 /*
  * Builds a frame from words: eth, vlan, qinq, 9100, type=HEX, mpls, mplsmc,
  * pppoe=HEX, ip4[+OPTION WORDS][:FRAGMENT FIELD], ip6, hbh, rt, dst, frag6,
- * ah (IPv6 extension headers, +n: 8-byte units), udp:PAYLOAD,
+ * ah (IPv6 extension headers, +n: 8-byte units), gre=BITS, teb (Ethernet in
+ * GRE), ip4in, ip6in (inner headers), udp:PAYLOAD,
  * tcp[+OPTION WORDS]:PAYLOAD, raw:BYTES, none; "pad:BYTES" comes last and is
  * no part of the IP packet.
  */

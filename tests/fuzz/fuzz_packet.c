@@ -3,6 +3,7 @@
  * how much longer than its bytes it was on the wire. */
 #include <stdlib.h>
 
+#include "asmeter/segment.h"
 #include "flow/packet.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -26,7 +27,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		if (v.family != 4 && v.family != 6)
 			abort();
 		p = (struct pkt){.data = data + 1, .data_end = data + size};
-		pkt_l4_end(&p, v.l3_off, v.family);
+		pkt_segment_head(&p, v.l3_off, v.family);
 	} else if (verdict != PKT_NOT_IP && verdict != PKT_TRUNCATED &&
 		   verdict != PKT_MALFORMED) {
 		abort();

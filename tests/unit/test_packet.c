@@ -5,6 +5,7 @@
 
 #include "bpf/frames.h"
 #include "bpf/frames_list.h"
+#include "asmeter/segment.h"
 #include "flow/packet.h"
 
 #define N(a) (sizeof(a) / sizeof(*(a)))
@@ -111,7 +112,7 @@ Test(packet, without_ethernet)
 }
 
 /* The header length of a segment; see tc_ingress. */
-Test(packet, end_of_l4)
+Test(packet, segment_head)
 {
 	static const struct {
 		const char *words;
@@ -126,6 +127,18 @@ Test(packet, end_of_l4)
 		{"eth ip6 ah tcp:1", 98, 6, PKT_IP},
 		{"eth ip6 frag6 udp:1", 70, 17, PKT_IP},
 		{"eth ip4 raw:20", 34, 253, PKT_NOT_IP},
+		{"eth ip4 ip4in tcp+3:9", 86, 6, PKT_IP},
+		{"eth ip4+1 ip6in udp:9", 86, 17, PKT_IP},
+		{"eth ip6 dst ip4in ip6in tcp:9", 142, 6, PKT_IP},
+		{"eth ip4 gre=0000 ip4in tcp:9", 78, 6, PKT_IP},
+		{"eth ip4 gre=2000 ip6in tcp:9", 102, 6, PKT_IP},
+		{"eth ip6 gre=b000 ip4in udp:9", 98, 17, PKT_IP},
+		{"eth ip4 gre=0000 teb ip4in tcp+1:9", 96, 6, PKT_IP},
+		{"eth ip4 gre=0000 ip4in gre=2000 ip4in tcp:9", 106, 6, PKT_IP},
+		{"eth ip4 gre=4000 ip4in tcp:9", 34, 47, PKT_NOT_IP},
+		{"eth ip4 gre=0001 ip4in tcp:9", 34, 47, PKT_NOT_IP},
+		{"eth ip4 gre=0000 raw:9", 38, 47, PKT_NOT_IP},
+		{"eth ip4 ip4in ip4in ip4in tcp:9", 74, 4, PKT_NOT_IP},
 		{"eth ip6 hbh raw:20", 62, 253, PKT_NOT_IP},
 	};
 
@@ -135,7 +148,7 @@ Test(packet, end_of_l4)
 
 		fr_build(&f, c[i].words);
 		p = (struct pkt){.data = f.b, .data_end = f.b + f.len};
-		r = pkt_l4_end(&p, f.ip_at, f.family);
+		r = pkt_segment_head(&p, f.ip_at, f.family);
 		cr_assert(PKT_RARE_VERDICT(r) == (int)c[i].verdict, "%s",
 			  c[i].words);
 		cr_assert(PKT_RARE_LEN(r) == c[i].end, "%s: %u", c[i].words,
@@ -146,7 +159,7 @@ Test(packet, end_of_l4)
 
 			memcpy(copy, f.b, len);
 			p = (struct pkt){.data = copy, .data_end = copy + len};
-			pkt_l4_end(&p, f.ip_at, f.family);
+			pkt_segment_head(&p, f.ip_at, f.family);
 			free(copy);
 		}
 	}
