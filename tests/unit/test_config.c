@@ -98,7 +98,8 @@ static const char every_key[] =
 	"      max-prefixes: 1000\n"
 	"      add-path: false\n"
 	"      families: [ipv6]\n"
-	"    - address: 2001:db8::9\n"
+	"    - address: fe80::9\n"
+	"      interface: eth7\n"
 	"      remote-as: 65550\n"
 	"      multihop: 255\n"
 	"own-prefixes: [198.51.100.0/24, \"2001:db8::/32\"]\n"
@@ -138,7 +139,9 @@ static void check_neighbors(const struct config_bgp *b)
 	cr_assert_eq(n[0].families, CONFIG_FAMILY_IP6);
 	cr_assert_eq(n[0].pos.line, 14);
 	cr_assert_eq(n[0].pos.col, 7);
-	assert_addr(&n[1].address, "2001:db8::9");
+	assert_addr(&n[1].address, "fe80::9");
+	cr_assert_str_eq(n[1].interface, "eth7");
+	cr_assert_null(n[0].interface);
 	cr_assert_eq(n[1].port, 179);
 	cr_assert(!n[1].has_local_address && !n[1].passive && n[1].add_path);
 	cr_assert_null(n[1].password);
@@ -309,6 +312,16 @@ static const struct {
 	 "a power of 2"},
 	{"local-as: 1\ndrain-interval: 10ms\n", 2, 17, "between 50ms and 60s"},
 	{"local-as: 1\nlog-level: warn\n", 2, 12, "\"warning\"?"},
+	{"local-as: 1\nbgp:\n  neighbors:\n"
+	 "    - {address: '::', remote-as: 1}\n",
+	 4, 17, "an IPv4 or IPv6 address"},
+	{"local-as: 1\nbgp:\n  neighbors:\n"
+	 "    - {address: 'fe80::1', remote-as: 1}\n",
+	 4, 7, "needs \"interface\""},
+	{"local-as: 1\nbgp:\n  neighbors:\n"
+	 "    - {address: 1.1.1.1, remote-as: 1}\n"
+	 "    - {address: 1.1.1.1, remote-as: 1, port: 1179}\n",
+	 5, 7, "listed twice"},
 	{"a: &x 1\n", 1, 4, "anchors"},
 	{"a: *x\n", 1, 4, "aliases"},
 	{"a: &x [1]\n", 1, 4, "anchors"},

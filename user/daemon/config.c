@@ -50,32 +50,44 @@ static bool same_addr(const struct addr *a, const struct addr *b)
 	return a->family == b->family && a->hi == b->hi && a->lo == b->lo;
 }
 
+static bool link_local(const struct addr *a)
+{
+	return a->family == FAMILY_IP6 && a->hi >> 54 == 0xfe80 >> 6;
+}
+
+/* Everything that bgp_peer_cfg_check() would refuse, and said earlier. */
+static const char *neighbor_fault(const struct config_bgp *b,
+				  const struct config_neighbor *n)
+{
+	if (link_local(&n->address) && !n->interface)
+		return "a link-local address needs \"interface\"";
+	if (n->hold_time_s == 1 || n->hold_time_s == 2)
+		return "hold-time has to be 0 or at least 3";
+	if (n->has_local_address &&
+	    n->local_address.family != n->address.family)
+		return "address and local-address are of different families";
+	if (n->multihop && n->ttl_security)
+		return "multihop and ttl-security exclude each other";
+	if (n->passive && !b->n_listen)
+		return "a passive neighbor needs bgp.listen, as "
+		       "[\"0.0.0.0:179\"]";
+	return NULL;
+}
+
 static void check_neighbor(const struct config_bgp *b, size_t i,
 			   struct config_report *rep)
 {
 	const struct config_neighbor *n = &b->neighbors[i];
 	char buf[PREFIX_STRLEN];
+	const char *why;
 
 	if (!n->remote_as)
 		return; /* half filled, its own fault is reported */
-	if (n->hold_time_s == 1 || n->hold_time_s == 2)
-		config_fault(rep, n->pos,
-			     "hold-time has to be 0 or at least 3");
-	if (n->has_local_address &&
-	    n->local_address.family != n->address.family)
-		config_fault(
-			rep, n->pos,
-			"address and local-address are of different families");
-	if (n->multihop && n->ttl_security)
-		config_fault(rep, n->pos,
-			     "multihop and ttl-security exclude each other");
-	if (n->passive && !b->n_listen)
-		config_fault(rep, n->pos,
-			     "a passive neighbor needs bgp.listen, as "
-			     "[\"0.0.0.0:179\"]");
+	why = neighbor_fault(b, n);
+	if (why)
+		config_fault(rep, n->pos, "%s", why);
 	for (size_t j = 0; j < i; j++) {
-		if (same_addr(&b->neighbors[j].address, &n->address) &&
-		    b->neighbors[j].port == n->port)
+		if (same_addr(&b->neighbors[j].address, &n->address))
 			config_fault(rep, n->pos,
 				     "neighbor %s is listed twice (first in "
 				     "line %u)",

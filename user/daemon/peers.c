@@ -50,6 +50,9 @@ static void fill_peer(const struct config *cfg, const struct config_neighbor *n,
 	if (n->description)
 		(void)snprintf(ret->name, sizeof(ret->name), "%s",
 			       n->description);
+	if (n->interface)
+		(void)snprintf(ret->interface, sizeof(ret->interface), "%s",
+			       n->interface);
 	if (n->password)
 		(void)snprintf(ret->md5, sizeof(ret->md5), "%s", n->password);
 	ret->addr = n->address;

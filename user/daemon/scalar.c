@@ -167,7 +167,7 @@ static void scalar_addr(struct schema_ctx *ctx, const struct schema_key *k,
 {
 	struct addr a;
 
-	if (addr_parse(n->text, &a))
+	if (addr_parse(n->text, &a) || (!a.hi && !a.lo))
 		fault_type(ctx, k, n, "an IPv4 or IPv6 address");
 	else
 		memcpy(dst, &a, sizeof(a));
