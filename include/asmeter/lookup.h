@@ -149,7 +149,7 @@ asm_lookup4(const __u32 *pool, __u32 mask, __u32 addr)
 	ASM_OPAQUE(m);
 	below = ASM_LOAD(&pool[(e + (addr >> ASM_FIRST4_SHIFT & 15)) & m &
 			       mask]);
-	e = (below & m) | (e & ~m);
+	e ^= (below ^ e) & m;
 #pragma GCC unroll 4
 	for (int i = 1; i < ASM_STEPS4; i++) {
 		__u32 s;
@@ -183,7 +183,7 @@ asm_lookup6(const __u32 *pool, __u32 mask, __u64 hi, __u64 lo)
 		s = e >> ASM_STRIDE_SHIFT & ASM_STRIDE_MAX;
 		below = ASM_LOAD(&pool[(e + (__u32)(key >> 1 >> (63 ^ s))) & m &
 				       mask]);
-		e = (below & m) | (e & ~m);
+		e ^= (below ^ e) & m;
 		key <<= s;
 		used += s;
 	}
