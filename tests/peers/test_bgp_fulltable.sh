@@ -68,7 +68,7 @@ ms=$(word complete4_ms mem)
 [ "$ms" -gt "$(word complete6_ms mem)" ] || ms=$(word complete6_ms mem)
 echo "note: full table from BIRD: $n4 IPv4 + $n6 IPv6 prefixes," \
 	"$ms ms to the last End-of-RIB," \
-	"$(word cpu_ms mem) ms CPU, $(word maxrss_kb mem) kB resident," \
+	"$(word cpu_ms mem) ms CPU, $(word maxrss_kb mem) kB at the peak," \
 	"$(word attrs mem) attribute sets"
 
 # The session goes; nothing is lost meanwhile, nor when it is back, now with
