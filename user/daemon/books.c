@@ -9,7 +9,7 @@
 #include "base/log.h"
 
 #define BOOKS_STATE   CONFIG_STATE_DIR "/series"
-#define SAVE_EVERY_NS (2 * NSEC_PER_SEC)
+#define SAVE_AGAIN_NS (2 * NSEC_PER_SEC) /* after a failure */
 
 struct books {
 	uv_loop_t *loop;
@@ -47,13 +47,17 @@ static int save_to(const struct books *b, const char *path)
 	return err;
 }
 
+/* With each drain that changed who gets which series, before anything of it is
+ * shown: see series_state.c for what that buys. */
 static void save(struct books *b, struct mono now, bool always)
 {
 	uint64_t changes = ledger_changes(b->ledger);
 	int err;
 
-	if (!always && (changes == b->saved ||
-			mono_diff_ns(b->saved_at, now) < SAVE_EVERY_NS))
+	if (!always && changes == b->saved)
+		return;
+	if (!always && b->save_failed &&
+	    mono_diff_ns(b->saved_at, now) < SAVE_AGAIN_NS)
 		return;
 	b->saved_at = now;
 	err = save_to(b, BOOKS_STATE ".new");
@@ -216,6 +220,8 @@ int books_start(uv_loop_t *loop, const int fds[ASM_MAP_COUNT], uint64_t maps_id,
 	if (!err) {
 		restore(b);
 		err = first_cut(b);
+		if (!err)
+			save(b, mono_now(), false);
 	}
 	if (err) {
 		counters_close(b->counters);

@@ -176,8 +176,8 @@ void ledger_series_each(const struct ledger *l, enum asm_dir dir,
 /*
  * The state that must outlive the process for the series to stay monotonic:
  * who is admitted, and what each series has. maps_id names the kernel's maps
- * (asm_state.created_at). ledger_changes() grows when the state should be
- * written again.
+ * (asm_state.created_at). ledger_changes() grows with each drain after which
+ * the state has to be written, before the new series are shown.
  */
 uint64_t ledger_changes(const struct ledger *l);
 int ledger_save(const struct ledger *l, uint64_t maps_id, FILE *f);

@@ -15,11 +15,9 @@
  * (other, other) needs nothing: it is what is left of all IP bytes.
  *
  * So the file is exact until the mapping changes, and ledger_changes() says
- * when it did. After a crash within the moment between a change and the next
- * writing, the restored mapping is the one before the change: a series that
- * began in that moment is missing and its bytes are in an "other" one; only
- * if an AS was evicted in that moment can a value be less than what was shown,
- * by the bytes that it moved since.
+ * when it did. Written at the end of each drain that changed it, before
+ * anything of that drain is shown to anybody, it is exact whenever the
+ * process dies: nobody has seen a series that the file does not know.
  *
  * The file is text, one fact per line, and ends with the number of its lines:
  *
