@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/bpf.h>
+#include <linux/sched.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
@@ -16,6 +17,7 @@
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
+#include <uv.h>
 
 #include "daemon/sandbox.h"
 
@@ -84,6 +86,25 @@ static void *in_thread(void *arg)
 	return NULL;
 }
 
+static void work(uv_work_t *w)
+{
+	*(bool *)w->data = true;
+}
+
+/* The first work starts the pool's threads. */
+static void queue_work(void)
+{
+	bool ran = false;
+	uv_work_t w = {.data = &ran};
+	uv_loop_t loop;
+
+	CHECK(!uv_loop_init(&loop));
+	CHECK(!uv_queue_work(&loop, &w, work, NULL));
+	CHECK(!uv_run(&loop, UV_RUN_DEFAULT));
+	CHECK(ran);
+	CHECK(!uv_loop_close(&loop));
+}
+
 static void refused_calls(void)
 {
 	union bpf_attr attr = {.map_type = BPF_MAP_TYPE_ARRAY,
@@ -107,6 +128,45 @@ static void refused_calls(void)
 			     NULL));
 }
 
+/* Calls with arguments that the kernel itself would not answer with EPERM. */
+static void refused_namespaces(void)
+{
+	static const long flags[] = {CLONE_NEWUSER,  CLONE_NEWNS,  CLONE_NEWNET,
+				     CLONE_NEWPID,   CLONE_NEWUTS, CLONE_NEWIPC,
+				     CLONE_NEWCGROUP};
+	struct clone_args args = {.flags = CLONE_NEWUSER,
+				  .exit_signal = SIGCHLD};
+
+	for (size_t i = 0; i < sizeof(flags) / sizeof(*flags); i++) {
+		/* with this second flag the kernel would say EINVAL */
+		REFUSED((int)syscall(SYS_clone, flags[i] | CLONE_SIGHAND, 0, 0,
+				     0, 0));
+		REFUSED((int)syscall(SYS_unshare, flags[i]));
+	}
+	REFUSED((int)syscall(SYS_clone, CLONE_NEWUSER | SIGCHLD, 0, 0, 0, 0));
+	errno = 0;
+	CHECK(syscall(SYS_clone3, &args, sizeof(args)) == -1);
+	CHECK(errno == ENOSYS);
+	errno = 0;
+	CHECK(syscall(SYS_clone3, NULL, 0) == -1);
+	CHECK(errno == ENOSYS);
+}
+
+static void refused_mounts(void)
+{
+	REFUSED((int)syscall(SYS_fsopen, NULL, 0));
+	REFUSED((int)syscall(SYS_fspick, -1, NULL, 0));
+	REFUSED((int)syscall(SYS_fsmount, -1, 0, 0));
+	REFUSED((int)syscall(SYS_move_mount, -1, NULL, -1, NULL, 0));
+	REFUSED((int)syscall(SYS_open_tree, -1, NULL, 0));
+	REFUSED((int)syscall(442 /* mount_setattr */, -1, NULL, 0, NULL, 0));
+	REFUSED((int)syscall(452 /* fchmodat2 */, -1, NULL, 0, 0));
+#ifdef __x86_64__
+	/* x32: that table's numbers; getpid() is as good as any */
+	REFUSED((int)syscall(0x40000000 + SYS_getpid));
+#endif
+}
+
 static void needed_calls(void)
 {
 	union bpf_attr attr = {0};
@@ -123,6 +183,7 @@ static void needed_calls(void)
 	CHECK(!pthread_create(&t, NULL, in_thread, &ret));
 	CHECK(!pthread_join(t, NULL));
 	CHECK(ret == -1); /* a thread is not free */
+	queue_work();
 }
 
 Test(sandbox, calls)
@@ -135,6 +196,8 @@ Test(sandbox, calls)
 		CHECK(!prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0));
 		CHECK(!sandbox_calls());
 		refused_calls();
+		refused_namespaces();
+		refused_mounts();
 		needed_calls();
 		_exit(0);
 	}

@@ -7,6 +7,7 @@
 #include <linux/bpf.h>
 #include <linux/filter.h>
 #include <linux/landlock.h>
+#include <linux/sched.h>
 #include <linux/seccomp.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -90,6 +91,30 @@ int sandbox_files(const char *writable_dir)
 /* The low half of an argument; little-endian machines only. */
 #define ARG(n) args[n]
 
+/* The table of another ABI of the same machine, with which numbers below would
+ * name other calls. */
+#if defined(__x86_64__)
+#define REFUSE_OTHER_TABLE                                                \
+	BPF_JUMP(BPF_JMP | BPF_JGE | BPF_K, 0x40000000u, 0, 1), /* x32 */ \
+		RETURN(REFUSED),
+#else
+#define REFUSE_OTHER_TABLE
+#endif
+
+/* All flags of clone(2) that make a namespace; in a user namespace of its own
+ * the process would have all capabilities again. */
+#define NEW_NAMESPACE                                                  \
+	(CLONE_NEWNS | CLONE_NEWCGROUP | CLONE_NEWUTS | CLONE_NEWIPC | \
+	 CLONE_NEWUSER | CLONE_NEWPID | CLONE_NEWNET)
+
+/* Younger than the headers of some build machine; the same on each CPU. */
+#ifndef SYS_mount_setattr
+#define SYS_mount_setattr 442
+#endif
+#ifndef SYS_fchmodat2
+#define SYS_fchmodat2 452
+#endif
+
 /* One call refused, whatever its arguments. */
 #define REFUSE(name) IF_EQUAL(SYS_##name, 0, 1), RETURN(REFUSED)
 
@@ -101,6 +126,17 @@ int sandbox_calls(void)
 		IF_EQUAL(OWN_ARCH, 1, 0),
 		RETURN(SECCOMP_RET_KILL_PROCESS),
 		LOAD(nr),
+		REFUSE_OTHER_TABLE
+			/* threads, but no namespaces; the flags of clone3() are
+			 * in memory and cannot be seen here: libc then takes
+			 * clone() */
+				IF_EQUAL(SYS_clone3, 0, 1),
+		RETURN(SECCOMP_RET_ERRNO | ENOSYS),
+		IF_EQUAL(SYS_clone, 0, 4),
+		LOAD(ARG(0)),
+		BPF_JUMP(BPF_JMP | BPF_JSET | BPF_K, NEW_NAMESPACE, 0, 1),
+		RETURN(REFUSED),
+		RETURN(SECCOMP_RET_ALLOW),
 		/* of bpf(2), elements only */
 		IF_EQUAL(SYS_bpf, 0, 8),
 		LOAD(ARG(0)),
@@ -143,10 +179,17 @@ int sandbox_calls(void)
 #endif
 		REFUSE(fchmod),
 		REFUSE(fchmodat),
+		REFUSE(fchmodat2),
 		REFUSE(fchown),
 		REFUSE(fchownat),
 		REFUSE(mount),
 		REFUSE(umount2),
+		REFUSE(fsopen),
+		REFUSE(fspick),
+		REFUSE(fsmount),
+		REFUSE(move_mount),
+		REFUSE(open_tree),
+		REFUSE(mount_setattr),
 		REFUSE(pivot_root),
 		REFUSE(chroot),
 		REFUSE(setns),

@@ -6,8 +6,9 @@
  *
  *   Landlock  files can be written, made and removed in one directory only
  *   seccomp   no signal to others, no exec, no ptrace, no change of modes and
- *             owners, and of bpf(2) only looking up and updating elements of
- *             maps that it was handed
+ *             owners, no namespace (in its own user namespace it would have
+ *             all capabilities), no mount, and of bpf(2) only looking up and
+ *             updating elements of maps that it was handed
  *
  * Neither needs a privilege; both hold for good, also in new threads.
  */
