@@ -58,6 +58,23 @@ addresses() {
 	} }'
 }
 
+# settle: until what is still in r0's receive queue (a busy machine leaves it to
+# ksoftirqd) has been counted: no packet for 0.3 s.
+settle() {
+	local now='' before=x
+	while [ "$now" != "$before" ]; do
+		before=$now
+		sleep 0.3
+		now=$(cat /sys/class/net/r0/statistics/[rt]x_packets)
+	done
+}
+
+# lost: frames that never reached r0 because its queue was full; they are the
+# rig's loss, not the meter's.
+lost() {
+	far ethtool -S g0 | awk '/xdp_xmit_err/ { n += $2 } END { print n + 0 }'
+}
+
 # sum FILE...: adds up lines "name ... packets ip_bytes wire_bytes".
 sum() {
 	awk '{ k = $1; for (i = 2; i <= NF - 3; i++) k = k " " $i

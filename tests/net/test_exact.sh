@@ -15,7 +15,7 @@ balanced() {
 	b=$($ctl balance r0 "$1")
 	case $b in
 	"$2 "*) ;;
-	*) fail "$1: the interface counted something else: $b" ;;
+	*) fail "$1: the interface counted something else: $b; the rig lost $(lost)" ;;
 	esac
 }
 
@@ -27,6 +27,7 @@ sender=$!
 taskset 2 "$gen" -i r0 -n 4000000 -a "$work/hosts" -L 1514 -s 3 -m packet \
 	-e "$work/tx1" 2>"$work/speed2"
 wait $sender || fail "the generator failed"
+settle
 wait $checker || fail "an equation did not hold while packets were flowing"
 echo "note: in: $(sed 's/^gen: //' "$work/speed1")"
 echo "note: out: $(sed 's/^gen: //' "$work/speed2")"
@@ -42,6 +43,7 @@ far "$gen" -i g0 -n 1000000 -a "$work/hosts" -L 9014 -s 2 -m packet \
 balanced rx "packets_diff 0"
 balanced tx "packets_diff 0 bytes_diff 0"
 
+settle
 for d in rx tx; do
 	sum "$work/$d"[12] >"$work/sent"
 	$ctl drain r0 $d | sort >"$work/counted"

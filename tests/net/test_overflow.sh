@@ -12,6 +12,7 @@ $ctl check 2 >"$work/check" &
 checker=$!
 far "$gen" -i g0 -n 2000000 -a "$work/hosts" -s 7 -e "$work/sent" 2>/dev/null
 wait $checker || fail "an equation did not hold"
+settle
 $ctl drain r0 rx >"$work/counted"
 
 field() { awk -v k="$2" '$1 == k { print $2, $3, $4 }' "$1"; }

@@ -18,9 +18,10 @@ sender=$!
 $ctl swap "$work/a" "$work/b" 50 20 >"$work/swaps"
 kill -0 $sender || fail "the load ended before the swaps"
 wait $sender || fail "the generator failed"
+settle
 $ctl drain r0 rx >"$work/counted"
 [ "$(awk '$1 == "seen"' "$work/sent")" = \
-	"$(awk '$1 == "seen"' "$work/counted")" ] || fail "totals differ"
+	"$(awk '$1 == "seen"' "$work/counted")" ] || fail "totals differ; the rig lost $(lost)"
 
 # Folded back by the million, each side of each row must be one that was sent,
 # and per pair the packets of both tables must add up to what was sent. A
