@@ -569,6 +569,8 @@ Test(http, gzip)
 		{"gzip;q=0", false},	   {"gzip;q=0.000", false},
 		{"identity", false},	   {"xgzip", false},
 		{"gzipped", false},	   {",,,;", false},
+		{"*;q=0, gzip", true},	   {"*, gzip;q=0", false},
+		{"gzip, *;q=0", true},	   {"br, *;q=0", false},
 	};
 	struct served s;
 	static char plain[1 << 20];

@@ -60,28 +60,30 @@ static enum MHD_Result on_param(void *cls, enum MHD_ValueKind kind,
 	return MHD_YES;
 }
 
-/* RFC 9110 12.5.3, as far as gzip goes: named (or *), and not with q=0. */
+/* RFC 9110 12.5.3, as far as gzip goes: not with q=0, and "*" only speaks for
+ * what is not named. */
 static bool takes_gzip(const char *accept)
 {
+	bool any = false;
+
 	while (accept && *accept) {
-		size_t len = strcspn(accept, ",");
-		size_t name;
+		size_t len, name;
 		const char *q;
+		bool takes;
 
 		accept += strspn(accept, " \t");
 		len = strcspn(accept, ",");
 		name = strcspn(accept, " \t;,");
 		q = memmem(accept, len, "q=", 2);
-		if ((name == 4 && !strncasecmp(accept, "gzip", 4)) ||
-		    (name == 1 && *accept == '*')) {
-			if (!q)
-				return true;
-			return strtod(q + 2, NULL) > 0;
-		}
+		takes = !q || strtod(q + 2, NULL) > 0;
+		if (name == 4 && !strncasecmp(accept, "gzip", 4))
+			return takes;
+		if (name == 1 && *accept == '*')
+			any = takes;
 		accept += len;
 		accept += *accept == ',';
 	}
-	return false;
+	return any;
 }
 
 static void text_free(void *cls)
