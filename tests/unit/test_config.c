@@ -215,8 +215,12 @@ static const struct {
 	{"local-as: 1\nzzzzzzzz: 1\n", 2, 1, "unknown key \"zzzzzzzz\""},
 	{"local-as: 1\nlocal-as: 2\n", 2, 1, "given twice (first in line 1)"},
 	{"local-as: x\n", 1, 11, "an AS number"},
-	{"local-as: 0\n", 1, 11, "not an AS number that can be used"},
-	{"local-as: 23456\n", 1, 11, "not an AS number that can be used"},
+	{"local-as: 0\n", 1, 11,
+	 "local-as: AS 0 stands for no AS (RFC 7607): put the number that was "
+	 "assigned, or a private one such as 64512"},
+	{"local-as: AS23456\n", 1, 11,
+	 "local-as: AS 23456 is AS_TRANS, which stands in for a 4-byte AS "
+	 "number (RFC 6793): put that number"},
 	{"local-as: 4294967295\n", 1, 11, "can be used"},
 	{"local-as: 99999999999\n", 1, 11, "can be used"},
 	{"local-as: 1.65536\n", 1, 11, "can be used"},

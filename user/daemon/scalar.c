@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "daemon/schema.h"
+#include "route/bgp_msg.h"
 
 /* Decimal digits only, up to `max`; *end is set behind them. */
 static int parse_digits(const char *s, uint64_t max, const char **end,
@@ -123,18 +124,37 @@ static void scalar_time(struct schema_ctx *ctx, const struct schema_key *k,
 	}
 }
 
+/* Why a number is no AS that can be used, and what to put. */
+static void fault_asn(struct schema_ctx *ctx, const struct schema_key *k,
+		      const struct ytree *n, uint32_t as)
+{
+	if (as == 0)
+		config_fault(ctx->rep, n->pos,
+			     "%s: AS 0 stands for no AS (RFC 7607): put the "
+			     "number that was assigned, or a private one such "
+			     "as 64512",
+			     k->name);
+	else if (as == BGP_AS_TRANS)
+		config_fault(ctx->rep, n->pos,
+			     "%s: AS %u is AS_TRANS, which stands in for a "
+			     "4-byte AS number (RFC 6793): put that number",
+			     k->name, as);
+	else
+		config_fault(ctx->rep, n->pos,
+			     "%s: %.30s is not an AS number that can be used",
+			     k->name, n->text);
+}
+
 static void scalar_asn(struct schema_ctx *ctx, const struct schema_key *k,
 		       const struct ytree *n, void *dst)
 {
-	uint32_t as;
+	uint32_t as = UINT32_MAX;
 	int err = config_parse_asn(n->text, &as);
 
 	if (err == -EINVAL) {
 		fault_type(ctx, k, n, "an AS number (64512, AS64512 or 1.10)");
-	} else if (err || as < k->min || as > k->max || as == 23456) {
-		config_fault(ctx->rep, n->pos,
-			     "%s: %.30s is not an AS number that can be used",
-			     k->name, n->text);
+	} else if (err || as < k->min || as > k->max || as == BGP_AS_TRANS) {
+		fault_asn(ctx, k, n, as);
 	} else {
 		memcpy(dst, &as, sizeof(as));
 	}
