@@ -38,6 +38,11 @@ unknown() {
 }
 known() { metric 'asmeter_interface_receive_attributed_packets_total{interface="v0"}'; }
 known_over() { [ "$(known)" -gt "$1" ]; }
+# complete N: both families have reached End-of-RIB for the Nth time
+complete() {
+	[ "$(grep -c 'IPv4 table complete' $log)" = "$1" ] &&
+		[ "$(grep -c 'IPv6 table complete' $log)" = "$1" ]
+}
 feed_on() {
 	ip netns exec peer "$B/tests/net/bgpfeed" -a 64999 -l 10.0.0.2:1179 \
 		-6 2001:db8::2 >/dev/null &
@@ -81,6 +86,7 @@ zero=$(unknown)
 
 feed_on
 t0=$SECONDS
+wait_for 60 complete 1 || fail "the feed is not complete"
 wait_for 60 source_is bgp || fail "the feed did not take over"
 wait_for 30 is 0 api status .libloc.prefixes_ipv4 || fail "libloc's routes stay"
 wait_for 30 is '15169 bgp 10.0.0.2' who || fail "bgp: $(who)"
@@ -92,14 +98,16 @@ kill -9 "$(pgrep -P $keeper -f -- --meter)"
 wait_for 30 is 2 metric asmeter_meter_starts_total || fail "not restarted"
 is snapshot api status .table.source || is bgp api status .table.source ||
 	fail "the pinned table was given up: $(api status .table.source)"
-wait_for 60 source_is bgp || fail "the feed did not come back"
+wait_for 60 complete 2 || fail "the feed did not come back"
+wait_for 10 source_is bgp || fail "the feed did not take over again"
 is '15169 bgp 10.0.0.2' who || fail "bgp again: $(who)"
 
 kill $feed
 wait_for 30 source_is libloc || fail "libloc did not come back"
 wait_for 10 is '15169 libloc' who || fail "libloc again: $(who)"
 feed_on
-wait_for 60 source_is bgp || fail "the second feed did not take over"
+wait_for 60 complete 3 || fail "the second feed is not complete"
+wait_for 10 source_is bgp || fail "the second feed did not take over"
 
 kill -INT $ping
 wait $ping
