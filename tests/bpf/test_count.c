@@ -159,7 +159,7 @@ Test(count, thousands_of_pairs)
 {
 	struct bpft_total s;
 
-	open_sized(1 << 15, 1 << 11);
+	open_sized(1 << 15, 1 << 10); /* half full: lines run over */
 	for (int i = 0; i < 20000; i++) {
 		/* a third of the packets belongs to few pairs */
 		uint32_t n = i % 3 ? N_AS : 4;
@@ -305,5 +305,56 @@ Test(count, keys_apart)
 	run(BPFT_INGRESS, make(4, 1, 2, 10), 7);
 	bpft_total(&t, 1, &s);
 	cr_assert(s.n_rows == 10 && s.rows.packets == 24);
+	bpft_close(&t);
+}
+
+/* A full line sends its pairs on, and they are found there again. */
+Test(count, lines_run_over)
+{
+	struct bpft_total s;
+
+	/* 54 pairs on four lines: one line has to take more than 16 */
+	open_sized(1000, 4);
+	for (uint32_t i = 0; i < 54; i++)
+		run(BPFT_XDP, make(4, 1 + i, 1, 10), 1);
+	bpft_total(&t, 1, &s);
+	cr_assert(s.n_rows == 54, "%u rows", s.n_rows);
+	bpft_zero(&t);
+	for (uint32_t round = 1; round <= 3; round++) {
+		for (uint32_t i = 0; i < 119; i++)
+			run(BPFT_XDP, make(4, 1 + i, 1, 10), 1);
+		bpft_total(&t, 1, &s);
+		check_equations(&s);
+		cr_assert(s.n_rows == 64, "%u rows", s.n_rows);
+		cr_assert(s.books[0].attributed.packets == 64 * round);
+		cr_assert(s.books[0].map_full.packets == 55 * round);
+	}
+	for (uint32_t i = 1; i <= 64; i++)
+		cr_assert(t.row[i].packets == 3, "row %u", i);
+	bpft_close(&t);
+}
+
+/* Same line, same tag, another key: for each pair the books of one direction
+ * or family against the other; some of them collide. */
+Test(count, tags_collide)
+{
+	unsigned collisions = 0;
+
+	open_sized(64, 1);
+	for (uint32_t src = 1; src < N_AS; src++)
+		for (uint32_t dst = 1; dst < N_AS; dst++) {
+			const uint32_t *slot = t.index[0].slot;
+
+			run(BPFT_XDP, make(4, src, dst, 10), 1);
+			run(BPFT_EGRESS, make(4, src, dst, 10), 1);
+			run(BPFT_XDP, make(6, src, dst, 10), 1);
+			cr_assert(t.cpu[0].n_rows == 3, "%u rows",
+				  t.cpu[0].n_rows);
+			collisions += slot[0] >> 20 == slot[1] >> 20;
+			collisions += slot[0] >> 20 == slot[2] >> 20;
+			memset(t.index, 0, t.index_len);
+			t.cpu[0].n_rows = 0;
+		}
+	cr_assert(collisions > 0, "no collision: nothing was tested");
 	bpft_close(&t);
 }
