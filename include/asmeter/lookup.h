@@ -91,6 +91,9 @@
 
 #include <linux/types.h>
 
+/* All constants here are part of a pinned table: ASM_ABI_VERSION grows when
+ * one of them changes after a release. */
+
 /* Roots: 2^bits entries from word `at` on. */
 #define ASM_ROOT4_BITS 20
 #define ASM_ROOT6_BITS 16

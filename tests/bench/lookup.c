@@ -357,7 +357,7 @@ static void rows4(struct bench *b, enum key_set set)
 	(void)snprintf(name, sizeof(name), "second lookup v4 %s",
 		       set_name[set]);
 	row_second(b, name, s->progs.base4, s->progs.ours4_one, s->progs.ours4,
-		   "second ns | first ns | second/first");
+		   "beside the first (its ns as the rival's)");
 }
 
 static void rows6(struct bench *b, enum key_set set)
@@ -373,7 +373,7 @@ static void rows6(struct bench *b, enum key_set set)
 	(void)snprintf(name, sizeof(name), "second lookup v6 %s",
 		       set_name[set]);
 	row_second(b, name, s->progs.base6, s->progs.ours6_one, s->progs.ours6,
-		   "second ns | first ns | second/first");
+		   "beside the first (its ns as the rival's)");
 }
 
 static void bench_open(struct bench *b)

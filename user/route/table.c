@@ -14,6 +14,10 @@
  * the blocks behind the old word on the retired list. A failed build has
  * touched nothing, and its mark stays.
  *
+ * A change costs what is behind that entry: microseconds for most prefixes,
+ * 0.6 ms for an IPv4 /8, up to 7 ms for an IPv6 /12, and a default route
+ * touches every slot (IPv4: 140 ms).
+ *
  * To keep the peak bounded a flush stops when RETIRED_PART of the pool waits
  * for a grace period; a whole rebuild thus needs the new table plus that.
  */
@@ -32,7 +36,7 @@
 
 #define RETIRED_PART   8u
 #define QUEUE_MAX      1024u
-#define PATCHES_MAX    512u
+#define PATCHES_MAX    2048u
 #define BUSY_CHANGES   4096u
 #define BUSY_CALLS_MAX 10u
 #define FULL_CALLS_MAX 16u
