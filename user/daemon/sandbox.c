@@ -91,14 +91,12 @@ int sandbox_files(const char *writable_dir)
 /* The low half of an argument; little-endian machines only. */
 #define ARG(n) args[n]
 
-/* The table of another ABI of the same machine, with which numbers below would
- * name other calls. */
+/* From here on numbers are of another ABI of the same machine (x32), with
+ * which what is refused below would have other names. */
 #if defined(__x86_64__)
-#define REFUSE_OTHER_TABLE                                                \
-	BPF_JUMP(BPF_JMP | BPF_JGE | BPF_K, 0x40000000u, 0, 1), /* x32 */ \
-		RETURN(REFUSED),
+#define OTHER_ABI 0x40000000u
 #else
-#define REFUSE_OTHER_TABLE
+#define OTHER_ABI UINT32_MAX
 #endif
 
 /* All flags of clone(2) that make a namespace; in a user namespace of its own
@@ -126,11 +124,11 @@ int sandbox_calls(void)
 		IF_EQUAL(OWN_ARCH, 1, 0),
 		RETURN(SECCOMP_RET_KILL_PROCESS),
 		LOAD(nr),
-		REFUSE_OTHER_TABLE
-			/* threads, but no namespaces; the flags of clone3() are
-			 * in memory and cannot be seen here: libc then takes
-			 * clone() */
-				IF_EQUAL(SYS_clone3, 0, 1),
+		BPF_JUMP(BPF_JMP | BPF_JGE | BPF_K, OTHER_ABI, 0, 1),
+		RETURN(REFUSED),
+		/* threads, but no namespaces; the flags of clone3() are in
+		 * memory and cannot be seen here: libc then takes clone() */
+		IF_EQUAL(SYS_clone3, 0, 1),
 		RETURN(SECCOMP_RET_ERRNO | ENOSYS),
 		IF_EQUAL(SYS_clone, 0, 4),
 		LOAD(ARG(0)),
