@@ -10,6 +10,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -959,14 +960,27 @@ Test(bgp_session, extended_message)
 	side_free(s);
 }
 
+/* Asks, n times; false when it was not heard to the end. */
+static bool sp_ask(struct speaker *sp, unsigned n)
+{
+	uint8_t buf[32];
+	size_t len = bgp_refresh_encode(FAMILY_IP4, BGP_REFRESH_REQUEST, buf,
+					sizeof(buf));
+
+	while (n-- > 0) {
+		if (send(sp->fd, buf, len, MSG_NOSIGNAL) != (ssize_t)len)
+			return false;
+	}
+	return true;
+}
+
 /* A neighbour that asks and never reads the answers: what we keep for it is
  * bounded, and the send-hold timer ends it. */
 Test(bgp_session, neighbour_does_not_read)
 {
 	struct side *s = side_new(0x0a000001);
-	uint8_t buf[32];
+	const int one = 1;
 	struct speaker sp;
-	size_t n;
 
 	bgp_peerset_time_scale(s->set, 2);
 	s->cfg.passive = true;
@@ -974,18 +988,46 @@ Test(bgp_session, neighbour_does_not_read)
 	side_listen(s);
 	side_apply(s);
 	sp_init(&sp, dial("127.0.0.1", s->port));
+	(void)setsockopt(sp.fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
 	sp_handshake(s, &sp);
-	n = bgp_refresh_encode(FAMILY_IP4, BGP_REFRESH_REQUEST, buf, 32);
+	/* no more than the queue holds, in one turn */
+	for (uint64_t asked = 0; look(s)->out_queue == 0; asked += 50) {
+		cr_assert(sp_ask(&sp, 50));
+		until(s,
+		      look(s)->out_queue > 0 ||
+			      s->info.msgs_in[BGP_ROUTE_REFRESH] >= asked + 50);
+	}
+	until(s, !look(s)->up);
+	cr_assert_eq(s->info.counters[BGP_C_SEND_HOLD_EXPIRED], 1);
+	cr_assert_eq(s->info.counters[BGP_C_OUT_FULL], 0);
+	(void)close(sp.fd);
+	side_free(s);
+}
+
+/* … and one that goes on asking: closed, rather than answered with gaps. */
+Test(bgp_session, neighbour_asks_and_does_not_read)
+{
+	struct side *s = side_new(0x0a000001);
+	struct speaker sp;
+
+	s->cfg.passive = true;
+	side_listen(s);
+	side_apply(s);
+	sp_init(&sp, dial("127.0.0.1", s->port));
+	sp_handshake(s, &sp);
+	sp_announce(&sp, "10.0.0.0/8", 7);
+	until(s, strcmp(route(s, "10.0.0.1"), "7") == 0);
 	for (struct mono begin = mono_now(); look(s)->up;) {
-		for (unsigned i = 0; i < 1000; i++) {
-			if (send(sp.fd, buf, n, MSG_NOSIGNAL) != (ssize_t)n)
-				break;
-		}
+		(void)sp_ask(&sp, 1000);
 		cr_assert_leq(s->info.out_queue, 8192);
 		cr_assert_lt(mono_diff_ns(begin, mono_now()), 2 * GIVE_UP_NS);
 		turn(s);
 	}
-	cr_assert_eq(look(s)->counters[BGP_C_SEND_HOLD_EXPIRED], 1);
+	cr_assert_eq(s->info.counters[BGP_C_OUT_FULL], 1);
+	cr_assert_eq(s->info.counters[BGP_C_SEND_HOLD_EXPIRED], 0);
+	cr_assert_eq(s->info.counters[BGP_C_FLAPS], 1);
+	cr_assert_not_null(strstr(s->info.last_error, "does not read"));
+	is(s, "10.0.0.1", "7 stale");
 	(void)close(sp.fd);
 	side_free(s);
 }

@@ -149,6 +149,8 @@ void bgp_conn_close(struct bgp_conn *c, const char *why)
 }
 
 static void conn_flush(struct bgp_conn *c);
+static bool conn_queue(struct bgp_conn *c, enum bgp_type type,
+		       const uint8_t *msg, size_t len);
 
 static void conn_drain(struct bgp_conn *c)
 {
@@ -182,7 +184,7 @@ void bgp_conn_notify(struct bgp_conn *c, uint8_t code, uint8_t subcode,
 	if (len > room)
 		len = room;
 	n = bgp_notification_encode(code, subcode, data, len, msg, sizeof(msg));
-	bgp_conn_send(c, BGP_NOTIFICATION, msg, n);
+	(void)conn_queue(c, BGP_NOTIFICATION, msg, n); /* the end in any case */
 	p = conn_detach(c);
 	conn_drain(c);
 	if (!p)
@@ -225,11 +227,12 @@ static void conn_flush(struct bgp_conn *c)
 		c->peer->counters[BGP_C_BYTES_OUT] += (uint64_t)n;
 }
 
-void bgp_conn_send(struct bgp_conn *c, enum bgp_type type, const uint8_t *msg,
-		   size_t len)
+/* False when there is no room. */
+static bool conn_queue(struct bgp_conn *c, enum bgp_type type,
+		       const uint8_t *msg, size_t len)
 {
-	if (c->dead || len == 0 || len > sizeof(c->out) - c->out_len)
-		return; /* full: the send-hold timer is running */
+	if (len > sizeof(c->out) - c->out_len)
+		return false;
 	memcpy(c->out + c->out_len, msg, len);
 	c->out_len += len;
 	if (c->peer)
@@ -238,6 +241,17 @@ void bgp_conn_send(struct bgp_conn *c, enum bgp_type type, const uint8_t *msg,
 	conn_poll(c);
 	if (c->send_hold_at.ns)
 		bgp_conn_timers(c);
+	return true;
+}
+
+void bgp_conn_send(struct bgp_conn *c, enum bgp_type type, const uint8_t *msg,
+		   size_t len)
+{
+	if (c->dead || c->draining || len == 0 || conn_queue(c, type, msg, len))
+		return;
+	if (c->peer)
+		c->peer->counters[BGP_C_OUT_FULL]++;
+	bgp_conn_close(c, "the neighbour does not read what we send");
 }
 
 /* ---- receiving */

@@ -119,7 +119,8 @@ struct bgp_peerset {
  * peer's side: connecting, or with OPEN sent when it was accepted. */
 int bgp_conn_start(struct bgp_peer *peer, unsigned side, int fd);
 
-/* Queues and sends as much as the kernel takes. */
+/* Queues and sends as much as the kernel takes. Without room in the queue the
+ * connection is closed (c is then dead and the peer knows it no more). */
 void bgp_conn_send(struct bgp_conn *c, enum bgp_type type, const uint8_t *msg,
 		   size_t len);
 

@@ -48,6 +48,7 @@ const char *bgp_counter_str(enum bgp_counter c)
 		[BGP_C_COLLISIONS] = "collisions",
 		[BGP_C_HOLD_EXPIRED] = "hold_expired",
 		[BGP_C_SEND_HOLD_EXPIRED] = "send_hold_expired",
+		[BGP_C_OUT_FULL] = "output_full",
 		[BGP_C_STALE_EXPIRED] = "stale_expired",
 		[BGP_C_SWEPT] = "stale_swept",
 	};

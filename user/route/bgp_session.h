@@ -110,6 +110,7 @@ enum bgp_counter {
 	BGP_C_COLLISIONS, /* RFC 4271 6.8 */
 	BGP_C_HOLD_EXPIRED,
 	BGP_C_SEND_HOLD_EXPIRED, /* it did not read (RFC 9687) */
+	BGP_C_OUT_FULL,          /* … closed before: too much to say */
 	BGP_C_STALE_EXPIRED,     /* routes removed by the stale timer */
 	BGP_C_SWEPT,             /* stale routes removed at End-of-RIB */
 	BGP_COUNTERS
