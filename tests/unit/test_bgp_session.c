@@ -638,6 +638,59 @@ Test(bgp_session, new_connection_replaces_half_open)
 	side_free(s);
 }
 
+/* … but only with an OPEN that is his: a connection alone changes nothing. */
+Test(bgp_session, bare_connection_replaces_nothing)
+{
+	struct speaker sp, bare, wrong;
+	struct side *s = side_new(0x0a000001);
+	uint8_t msg[BGP_MSG_MAX];
+
+	s->cfg.passive = true;
+	side_listen(s);
+	side_apply(s);
+	sp_init(&sp, dial("127.0.0.1", s->port));
+	sp.open.caps |= BGP_CAP_GR;
+	sp.open.gr_time_s = 120;
+	sp.open.gr[FAMILY_IP4] = true;
+	sp_handshake(s, &sp);
+	sp_announce(&sp, "10.0.0.0/8", 7);
+	until(s, strcmp(route(s, "10.0.0.1"), "7") == 0);
+	sp_init(&bare, dial("127.0.0.1", s->port));
+	sp_expect(s, &bare, BGP_OPEN, msg);
+	cr_assert(look(s)->up);
+	sp_init(&wrong, dial("127.0.0.1", s->port));
+	sp_expect(s, &wrong, BGP_OPEN, msg);
+	sp_expect_close(s, &bare); /* one waits at most */
+	wrong.open.asn = REMOTE_AS + 1;
+	sp_open(&wrong);
+	sp_expect_notification(s, &wrong, BGP_N_OPEN, BGP_N_OPEN_PEER_AS);
+	(void)close(bare.fd);
+	(void)close(wrong.fd);
+	sp_init(&bare, dial("127.0.0.1", s->port));
+	sp_expect(s, &bare, BGP_OPEN, msg);
+	is(s, "10.0.0.1", "7");
+	cr_assert(look(s)->up);
+	cr_assert_eq(s->info.counters[BGP_C_FLAPS], 0);
+	/* The old one ends: what waited may go on. */
+	(void)close(sp.fd);
+	until(s, !look(s)->up);
+	cr_assert_eq(s->info.state, BGP_OPENSENT);
+	bare.open = sp.open;
+	sp_open(&bare);
+	sp_expect(s, &bare, BGP_KEEPALIVE, msg);
+	sp_keepalive(&bare);
+	until(s, look(s)->up);
+	/* Stopped with one waiting: both are gone. */
+	sp_init(&wrong, dial("127.0.0.1", s->port));
+	sp_expect(s, &wrong, BGP_OPEN, msg);
+	bgp_peerset_stop(s->set, BGP_STOP_SHUTDOWN, NULL);
+	sp_expect_notification(s, &wrong, BGP_N_CEASE, BGP_N_CEASE_SHUTDOWN);
+	sp_expect_notification(s, &bare, BGP_N_CEASE, BGP_N_CEASE_SHUTDOWN);
+	(void)close(bare.fd);
+	(void)close(wrong.fd);
+	side_free(s);
+}
+
 Test(bgp_session, prefix_limit)
 {
 	struct side *s = side_new(0x0a000001);

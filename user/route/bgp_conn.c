@@ -81,7 +81,7 @@ int bgp_conn_start(struct bgp_peer *peer, unsigned side, int fd)
 	c->next = set->conns;
 	set->conns = c;
 	peer->conn[side] = c;
-	if (side == BGP_SIDE_IN) {
+	if (side != BGP_SIDE_OUT) {
 		bgp_peer_connected(c, 0);
 		return 0;
 	}

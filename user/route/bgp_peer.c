@@ -6,7 +6,8 @@
  * Deviations, each for a reason of accounting: a NOTIFICATION does not take
  * the routes away (they go stale like those of a lost connection), and a
  * neighbour with graceful restart that connects anew replaces its old
- * connection at once (RFC 4724 5).
+ * connection (RFC 4724 5), but not before its OPEN has passed the checks: a
+ * TCP connection alone proves little.
  */
 #include <errno.h>
 #include <stdarg.h>
@@ -224,7 +225,7 @@ void bgp_peer_stop(struct bgp_peer *p, uint8_t cease, const char *text)
 		memcpy(data + 1, text, n);
 	p->idle_why = "stopped";
 	(void)uv_timer_stop(&p->retry);
-	for (unsigned i = 0; i < BGP_SIDES; i++) {
+	for (unsigned i = BGP_SIDES; i-- > 0;) { /* what waits goes first */
 		struct bgp_conn *c = p->conn[i];
 
 		if (!c)
@@ -239,22 +240,43 @@ void bgp_peer_stop(struct bgp_peer *p, uint8_t cease, const char *text)
 
 /* ---- connections */
 
+/* May a connection beside the established one replace it? */
+static bool replaceable(const struct bgp_peer *p)
+{
+	return p->up && (p->up->remote.caps & BGP_CAP_GR);
+}
+
 void bgp_peer_accept(struct bgp_peer *p, int fd)
 {
-	struct bgp_conn *old = p->conn[BGP_SIDE_IN];
+	unsigned side = p->up ? BGP_SIDE_NEXT : BGP_SIDE_IN;
 
-	if (!p->idle_why && p->up && (p->up->remote.caps & BGP_CAP_GR))
-		bgp_conn_close(p->up, "the neighbour connected anew");
-	if (p->idle_why || p->up || bgp_sock_setup(fd, &p->cfg, p->ebgp)) {
+	if (p->idle_why || (p->up && !replaceable(p)) ||
+	    bgp_sock_setup(fd, &p->cfg, p->ebgp)) {
 		p->counters[BGP_C_REJECTED]++;
 		(void)close(fd);
 		return;
 	}
 	p->counters[BGP_C_ACCEPTED]++;
-	old = p->conn[BGP_SIDE_IN];
-	if (old)
-		bgp_conn_close(old, "replaced by a newer connection");
-	(void)bgp_conn_start(p, BGP_SIDE_IN, fd);
+	if (p->conn[side])
+		bgp_conn_close(p->conn[side], "replaced by a newer connection");
+	(void)bgp_conn_start(p, side, fd);
+}
+
+/* The established connection is gone: what waited beside it is now like any
+ * other that was accepted. */
+static void promote_next(struct bgp_peer *p)
+{
+	struct bgp_conn *c = p->conn[BGP_SIDE_NEXT];
+
+	if (!c)
+		return;
+	if (p->idle_why) {
+		bgp_conn_close(c, p->idle_why);
+		return;
+	}
+	p->conn[BGP_SIDE_NEXT] = NULL;
+	p->conn[BGP_SIDE_IN] = c;
+	c->side = BGP_SIDE_IN;
 }
 
 void bgp_peer_lost(struct bgp_peer *p, struct bgp_conn *c, const char *why)
@@ -268,6 +290,7 @@ void bgp_peer_lost(struct bgp_peer *p, struct bgp_conn *c, const char *why)
 		    bgp_scaled_ns(p->set, BGP_T_STABLE))
 			p->backoff = 0;
 		bgp_routes_down(p, c);
+		promote_next(p);
 	} else if (!p->up) { /* else it was merely one too many */
 		note_error(p, why);
 	}
@@ -414,6 +437,8 @@ static void on_open(struct bgp_conn *c, const uint8_t *msg, size_t len)
 		bgp_conn_notify(c, BGP_N_OPEN, subcode, NULL, 0, why);
 		return;
 	}
+	if (c->side == BGP_SIDE_NEXT)
+		bgp_conn_close(p->up, "the neighbour connected anew");
 	if (!resolve_collision(c))
 		return;
 	negotiate(c);

@@ -5,9 +5,10 @@
  * bgp_session.c (the set). Not for anybody else.
  *
  * A neighbour has up to two connections, one of each direction, until the
- * collision between them is resolved. A connection belongs to its neighbour
- * until it is closed; then it may live on by itself for a moment, until the
- * far end has read our NOTIFICATION.
+ * collision between them is resolved; and beside an established one a third
+ * that may take its place once its OPEN has passed. A connection belongs to its
+ * neighbour until it is closed; then it may live on by itself for a moment,
+ * until the far end has read our NOTIFICATION.
  */
 #ifndef ROUTE_BGP_PRIV_H
 #define ROUTE_BGP_PRIV_H
@@ -15,7 +16,7 @@
 #include "base/log.h"
 #include "route/bgp_session.h"
 
-enum { BGP_SIDE_OUT, BGP_SIDE_IN, BGP_SIDES };
+enum { BGP_SIDE_OUT, BGP_SIDE_IN, BGP_SIDE_NEXT, BGP_SIDES };
 
 #define BGP_OUT_MAX      8192u /* bytes queued at most; we say little */
 #define BGP_IN_SMALL     4096u /* before the session is up */
