@@ -1161,6 +1161,60 @@ Test(bgp_session, refresh)
 	side_free(s);
 }
 
+static void sp_refresh(struct speaker *sp, enum family f, uint8_t kind)
+{
+	uint8_t buf[32];
+
+	sp_send(sp, buf, bgp_refresh_encode(f, kind, buf, sizeof(buf)));
+}
+
+/* RFC 7313 4: END without BEGIN, of that family, is ignored; and BEGIN before
+ * the End-of-RIB that was promised. */
+Test(bgp_session, refresh_out_of_turn)
+{
+	struct speaker sp;
+	struct side *s = up(&sp);
+	struct bgp_open open;
+
+	sp_announce(&sp, "10.1.0.0/16", 1);
+	sp_announce(&sp, "10.2.0.0/16", 2);
+	until(s, look(s)->family[FAMILY_IP4].paths == 2);
+	(void)close(sp.fd);
+	until(s, !look(s)->up);
+	open = sp.open;
+	sp_again(s, &sp);
+	sp_refresh(&sp, FAMILY_IP6, BGP_REFRESH_BEGIN);
+	sp_refresh(&sp, FAMILY_IP4, BGP_REFRESH_END);
+	until(s, look(s)->msgs_in[BGP_ROUTE_REFRESH] == 2);
+	is(s, "10.1.0.1", "1 stale");
+	sp_refresh(&sp, FAMILY_IP4, BGP_REFRESH_BEGIN);
+	sp_announce(&sp, "10.1.0.0/16", 1);
+	sp_refresh(&sp, FAMILY_IP4, BGP_REFRESH_END);
+	until(s, look(s)->msgs_in[BGP_ROUTE_REFRESH] == 4);
+	is(s, "10.1.0.1", "1");
+	is(s, "10.2.0.1", "none");
+	/* A BEGIN does not outlive its session. */
+	sp_refresh(&sp, FAMILY_IP4, BGP_REFRESH_BEGIN);
+	until(s, look(s)->msgs_in[BGP_ROUTE_REFRESH] == 5);
+	(void)close(sp.fd);
+	until(s, !look(s)->up);
+	sp_init(&sp, dial("127.0.0.1", s->port));
+	sp.open = open;
+	sp.open.caps |= BGP_CAP_GR;
+	sp.open.gr_time_s = 120;
+	sp.open.gr[FAMILY_IP4] = true;
+	sp_handshake(s, &sp);
+	sp_refresh(&sp, FAMILY_IP4, BGP_REFRESH_END);
+	sp_refresh(&sp, FAMILY_IP4, BGP_REFRESH_BEGIN);
+	sp_refresh(&sp, FAMILY_IP4, BGP_REFRESH_END);
+	until(s, look(s)->msgs_in[BGP_ROUTE_REFRESH] == 8);
+	is(s, "10.1.0.1", "1 stale");
+	sp_eor(&sp, FAMILY_IP4);
+	until(s, strcmp(route(s, "10.1.0.1"), "none") == 0);
+	(void)close(sp.fd);
+	side_free(s);
+}
+
 Test(bgp_session, stop)
 {
 	struct speaker sp;

@@ -79,6 +79,7 @@ struct bgp_peer {
 	struct mono last_in_at, last_out_at;
 	struct mono last_update[FAMILIES];
 	bool eor[FAMILIES], complete[FAMILIES], warned;
+	bool refreshing[FAMILIES]; /* between BEGIN and END (RFC 7313) */
 	size_t stale_count[FAMILIES];
 	struct log_rl log_rl;
 	/* shown */

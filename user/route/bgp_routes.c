@@ -97,7 +97,7 @@ void bgp_routes_up(struct bgp_conn *c)
 	source_update(c);
 	p->warned = false;
 	for (unsigned f = 0; f < FAMILIES; f++) {
-		p->eor[f] = p->complete[f] = false;
+		p->eor[f] = p->complete[f] = p->refreshing[f] = false;
 		p->last_update[f].ns = 0;
 		if (c->ctx.mp[f]) /* nothing to announce, and done with it */
 			bgp_conn_send(c, BGP_UPDATE, msg,
@@ -358,6 +358,29 @@ static void answer_refresh(struct bgp_conn *c, enum family f)
 		      bgp_refresh_encode(f, BGP_REFRESH_END, msg, sizeof(msg)));
 }
 
+/* RFC 7313 4: a neighbour that promised End-of-RIB must send it first. */
+static void begin_refresh(struct bgp_peer *p, enum family f)
+{
+	if ((p->up->caps & BGP_CAP_GR) && !p->eor[f])
+		return;
+	if (p->cfg.stale_time_s == 0)
+		return; /* nothing is ever stale */
+	p->refreshing[f] = true;
+	p->stale_count[f] = rib_mark_stale(p->set->rib, p->src, f);
+	if (p->stale_count[f])
+		stale_arm(p, p->cfg.stale_time_s);
+}
+
+/* … and an END without its BEGIN is ignored: what is stale then waits for
+ * End-of-RIB or the deadline. */
+static void end_refresh(struct bgp_peer *p, enum family f)
+{
+	if (!p->refreshing[f])
+		return;
+	p->refreshing[f] = false;
+	sweep(p, f, BGP_C_SWEPT);
+}
+
 void bgp_routes_refresh(struct bgp_conn *c, const uint8_t *msg, size_t len)
 {
 	struct bgp_peer *p = c->peer;
@@ -376,12 +399,8 @@ void bgp_routes_refresh(struct bgp_conn *c, const uint8_t *msg, size_t len)
 		answer_refresh(c, r.family);
 	if (!(c->caps & BGP_CAP_REFRESH_ENH))
 		return;
-	if (r.kind == BGP_REFRESH_BEGIN && p->cfg.stale_time_s) {
-		p->stale_count[r.family] =
-			rib_mark_stale(p->set->rib, p->src, r.family);
-		if (p->stale_count[r.family])
-			stale_arm(p, p->cfg.stale_time_s);
-	} else if (r.kind == BGP_REFRESH_END) {
-		sweep(p, r.family, BGP_C_SWEPT);
-	}
+	if (r.kind == BGP_REFRESH_BEGIN)
+		begin_refresh(p, r.family);
+	else if (r.kind == BGP_REFRESH_END)
+		end_refresh(p, r.family);
 }
