@@ -109,6 +109,7 @@ refused 2 '' "$d" --nonsense
 
 echo 'interfaces: [v0, v9]' | config
 refused 3 'no interface "v9", did you mean "v0"' "$d"
+! grep -q 'v0: metered' $log || fail "v0 was attached before all names were checked"
 
 echo 'interfaces: [{name: lo, mode: native}]' | config
 refused 3 'lo: native XDP' "$d"
@@ -173,8 +174,8 @@ X
 config </run/good.yaml
 : >$log
 start
-grep -q '^READY=1' /run/notes.txt || fail "no READY=1"
-grep -q "^MAINPID=$keeper" /run/notes.txt || fail "no MAINPID"
+wait_for 10 grep -q '^READY=1' /run/notes.txt || fail "no READY=1"
+wait_for 10 grep -q "^MAINPID=$keeper" /run/notes.txt || fail "no MAINPID"
 [ "$(stat -c '%a %G' $sock)" = '660 asmeter' ] || fail "socket: $(stat -c '%a %G' $sock)"
 [ "$(stat -c '%a %U' $pins)" = '700 asmeter' ] || fail "pins: $(stat -c '%a %U' $pins)"
 
@@ -268,9 +269,11 @@ fds=$(keeper_fds)
 kill -HUP "$keeper"
 wait_for 10 grep -q 'reload: refused' $log || fail "a bad file was not refused"
 grep -q "$conf:5:1: unknown key .log-levl" $log || fail "it does not say why"
-sed 's/\[v0\]/[v0, w7]/' /run/good.yaml | config
+sed 's/\[v0\]/[v0, w0, w7]/' /run/good.yaml | config
 kill -HUP "$keeper"
 wait_for 10 grep -q 'no interface "w7"' $log || fail "unknown interface in a reload"
+wait_for 10 is 2 grep -c 'reload: refused' $log || fail "the reload goes on"
+! grep -q 'w0: metered' $log || fail "a reload attached w0 before all names were checked"
 [ ! -e $pins/links/w0-xdp ] || fail "attached by a refused reload"
 sed 's/\[v0\]/[w0, v0]/' /run/good.yaml | config
 kill -HUP "$keeper"

@@ -38,6 +38,13 @@ static int attach(const struct iface_set *s, struct iface *f, char *msg,
 	struct attach_status st = {0};
 	int err = attach_iface(s->kern, f->name, &o, &st, msg, msg_len);
 
+	if (!err && st.in.mode == ATTACH_NONE && st.out.mode == ATTACH_NONE) {
+		(void)snprintf(msg, msg_len,
+			       "%s: the interface went away while it was "
+			       "attached",
+			       f->name);
+		err = -ENODEV;
+	}
 	if (err) {
 		f->ifindex = 0;
 		f->in = f->out = ATTACH_NONE;
@@ -78,6 +85,30 @@ static void detach(const struct iface_set *s, const char *name)
 		log_warn("%s: cannot be detached: %s", name, msg);
 }
 
+/* Whether the set has it as the configuration wants it. */
+static bool is_done(const struct iface *old, enum config_mode want)
+{
+	return old && old->want == want && old->ifindex;
+}
+
+/* Whether all of it can be attached, before any of it is: on many cards the
+ * link flaps when XDP comes or goes. */
+static int check_all(struct iface_set *s, const struct config *cfg, char *msg,
+		     size_t msg_len)
+{
+	for (size_t i = 0; i < cfg->n_interfaces; i++) {
+		const struct config_iface *c = &cfg->interfaces[i];
+		struct attach_opts o = opts_of(s, c->mode);
+		int err = is_done(find(s, c->name), c->mode)
+				  ? 0
+				  : attach_check(c->name, &o, msg, msg_len);
+
+		if (err)
+			return err;
+	}
+	return 0;
+}
+
 /* Takes back what was done for the first n of next. */
 static void undo(struct iface_set *s, struct iface_set *next, const bool *fresh,
 		 size_t n)
@@ -99,11 +130,13 @@ int iface_set_apply(struct iface_set *s, const struct config *cfg, char *msg,
 {
 	struct iface_set next = {.kern = s->kern, .pin_dir = s->pin_dir};
 	bool fresh[ASM_IF_SLOTS] = {false};
+	int err = check_all(s, cfg, msg, msg_len);
 
+	if (err)
+		return err;
 	for (size_t i = 0; i < cfg->n_interfaces; i++) {
 		struct iface *f = &next.v[i];
 		const struct iface *old = find(s, cfg->interfaces[i].name);
-		int err = 0;
 
 		if (old)
 			*f = *old;
@@ -111,7 +144,7 @@ int iface_set_apply(struct iface_set *s, const struct config *cfg, char *msg,
 			       cfg->interfaces[i].name);
 		f->want = cfg->interfaces[i].mode;
 		next.n++;
-		if (old && old->want == f->want && old->ifindex)
+		if (is_done(old, f->want))
 			continue;
 		fresh[i] = !was_attached(s, f->name);
 		err = attach(&next, f, msg, msg_len);

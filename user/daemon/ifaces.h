@@ -31,9 +31,10 @@ struct iface_set {
 };
 
 /* Makes the set equal to the configuration: attaches what is new or has
- * another mode, then detaches what is not listed any more. When one cannot be
- * attached, what this call attached is taken off again, the set stays as it
- * was, -errno, and one line with the cure in msg (KERN_MSG_LEN). */
+ * another mode, then detaches what is not listed any more. Nothing is touched
+ * when one does not exist or is taken. When one cannot be attached, what this
+ * call attached is taken off again, the set stays as it was, -errno, and one
+ * line with the cure in msg (KERN_MSG_LEN). */
 int iface_set_apply(struct iface_set *s, const struct config *cfg, char *msg,
 		    size_t msg_len);
 

@@ -128,6 +128,14 @@ static int xdp_foreign(struct job *j)
 	return -EBUSY;
 }
 
+static bool xdp_ours(const struct job *j)
+{
+	const struct link_pin *p =
+		link_find(&j->links, j->st.ifindex, ASM_DIR_IN);
+
+	return p && !p->tcx;
+}
+
 /* ------------------------------------------------------------ attaching */
 
 static int explain(struct job *j, const char *what, int rc)
@@ -413,6 +421,29 @@ int attach_iface(const struct kern *k, const char *ifname,
 out:
 	link_list_done(&j.links);
 	close(lock);
+	return rc;
+}
+
+int attach_check(const char *ifname, const struct attach_opts *opts, char *msg,
+		 size_t msg_len)
+{
+	struct job j = {.dir = pins_dir(opts->pin_dir),
+			.msg = msg,
+			.msg_len = msg_len};
+	int rc;
+
+	msg_set(msg, msg_len, "%s", "");
+	rc = find_iface(&j, ifname);
+	if (rc || opts->in == ATTACH_WANT_TC || opts->in == ATTACH_WANT_CLSACT)
+		return rc;
+	rc = link_list_read(j.dir, &j.links);
+	if (rc) {
+		(void)explain(&j, "reading the pinned links", rc);
+		return rc;
+	}
+	if (!xdp_ours(&j))
+		rc = xdp_foreign(&j);
+	link_list_done(&j.links);
 	return rc;
 }
 

@@ -85,6 +85,12 @@ int attach_iface(const struct kern *k, const char *ifname,
 		 const struct attach_opts *opts, struct attach_status *ret,
 		 char *msg, size_t msg_len);
 
+/* Whether attach_iface() has what it needs: the interface (-ENODEV), and
+ * unless TC is asked for no other XDP program (-EBUSY). Changes nothing. Not
+ * seen: what only the driver knows. msg as with attach_iface(). */
+int attach_check(const char *ifname, const struct attach_opts *opts, char *msg,
+		 size_t msg_len);
+
 /* Takes both programs off and removes their pins; the clsact qdisc goes too
  * when it is ours and empty. The counters stay. -ENODEV: no such interface,
  * -ENOENT: it was not attached. */

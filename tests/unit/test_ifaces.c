@@ -1,0 +1,120 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The set of interfaces against a kernel that is played here. */
+#include <criterion/criterion.h>
+#include <criterion/redirect.h>
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "daemon/ifaces.h"
+
+static unsigned attached, detached, checked;
+static bool vanishes; /* the interface goes while it is attached */
+
+const char *attach_mode_name(enum attach_mode mode)
+{
+	return mode ? "native" : "none";
+}
+
+int attach_check(const char *ifname, const struct attach_opts *opts, char *msg,
+		 size_t msg_len)
+{
+	(void)opts;
+	checked++;
+	msg[0] = '\0';
+	if (strcmp(ifname, "nope") != 0)
+		return 0;
+	(void)snprintf(msg, msg_len, "no interface \"nope\"");
+	return -ENODEV;
+}
+
+int attach_iface(const struct kern *k, const char *ifname,
+		 const struct attach_opts *opts, struct attach_status *ret,
+		 char *msg, size_t msg_len)
+{
+	(void)k;
+	(void)opts;
+	(void)msg_len;
+	msg[0] = '\0';
+	if (!strcmp(ifname, "nope"))
+		return -ENODEV;
+	attached++;
+	*ret = (struct attach_status){.ifindex = 7};
+	if (!vanishes)
+		ret->in.mode = ret->out.mode = ATTACH_NATIVE;
+	return 0;
+}
+
+int attach_detach(const char *pin_dir, const char *ifname, char *msg,
+		  size_t msg_len)
+{
+	(void)pin_dir;
+	(void)ifname;
+	(void)msg;
+	(void)msg_len;
+	detached++;
+	return 0;
+}
+
+int attach_list(const char *pin_dir,
+		int (*fn)(void *ctx, const struct attach_status *st), void *ctx)
+{
+	(void)pin_dir;
+	(void)fn;
+	(void)ctx;
+	return 0;
+}
+
+int attach_get(const char *pin_dir, const char *ifname,
+	       struct attach_status *ret)
+{
+	(void)pin_dir;
+	(void)ifname;
+	(void)ret;
+	return -ENOENT;
+}
+
+static char v0[] = "v0", v1[] = "v1", nope[] = "nope";
+
+Test(ifaces, every_name_is_checked_before_one_is_attached,
+     .init = cr_redirect_stderr)
+{
+	static struct iface_set s;
+	struct config_iface one[] = {{.name = v0}};
+	struct config_iface all[] = {{.name = v0}, {.name = v1},
+				     {.name = nope}};
+	struct config cfg = {.interfaces = all, .n_interfaces = 3};
+	char msg[KERN_MSG_LEN] = "";
+
+	/* at start */
+	cr_assert_eq(iface_set_apply(&s, &cfg, msg, sizeof(msg)), -ENODEV);
+	cr_assert_str_eq(msg, "no interface \"nope\"");
+	cr_assert_eq(attached, 0);
+	cr_assert_eq(detached, 0);
+	cr_assert_eq(s.n, 0);
+	/* at reload; what is metered needs no check */
+	cfg = (struct config){.interfaces = one, .n_interfaces = 1};
+	cr_assert_eq(iface_set_apply(&s, &cfg, msg, sizeof(msg)), 0);
+	cr_assert_eq(attached, 1);
+	cfg = (struct config){.interfaces = all, .n_interfaces = 3};
+	checked = 0;
+	cr_assert_eq(iface_set_apply(&s, &cfg, msg, sizeof(msg)), -ENODEV);
+	cr_assert_eq(checked, 2);
+	cr_assert_eq(attached, 1);
+	cr_assert_eq(detached, 0);
+	cr_assert_eq(s.n, 1);
+}
+
+Test(ifaces, one_that_goes_while_it_is_attached_is_not_metered,
+     .init = cr_redirect_stderr)
+{
+	static struct iface_set s;
+	struct config_iface one[] = {{.name = v0}};
+	struct config cfg = {.interfaces = one, .n_interfaces = 1};
+	char msg[KERN_MSG_LEN] = "";
+
+	vanishes = true;
+	cr_assert_eq(iface_set_apply(&s, &cfg, msg, sizeof(msg)), -ENODEV);
+	cr_assert(strstr(msg, "v0: "), "%s", msg);
+	cr_assert_eq(s.n, 0);
+}
