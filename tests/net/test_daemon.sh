@@ -45,7 +45,8 @@ is() { [ "$("${@:2}")" = "$1" ]; }
 meter_pid() { pgrep -P "$keeper" -f -- --meter; }
 
 start() {
-	NOTIFY_SOCKET=$notes WATCHDOG_USEC=4000000 "$B/asmeterd" >>$log 2>&1 &
+	NOTIFY_SOCKET=$notes WATCHDOG_USEC=4000000 "$B/asmeterd" \
+		>>$log 2>&1 9>/run/inherited &
 	keeper=$!
 	wait_for 30 grep -q '>up:' $log || fail "did not come up"
 }
@@ -199,6 +200,11 @@ done
 [ "$(status "$(meter_pid)" Seccomp)" = 2 ] || fail "the meter has no filter"
 [ "$(stat -c %u "/proc/$(meter_pid)/mem")" = 0 ] || fail "the meter is dumpable"
 echo "note: keeper CapEff $(status "$keeper" CapEff), meter CapEff $(status "$(meter_pid)" CapEff)"
+
+# what the shell had open (start) is closed in both
+for p in "$keeper" "$(meter_pid)"; do
+	[ -z "$(find "/proc/$p/fd" -lname '*inherited')" ] || fail "a descriptor of the shell is open in $p"
+done
 
 # a second one does not disturb the first
 timeout 60 "$d" >/run/second.log 2>&1

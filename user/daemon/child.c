@@ -2,6 +2,7 @@
 #include "daemon/child.h"
 
 #include <errno.h>
+#include <linux/close_range.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -30,6 +31,7 @@ static _Noreturn void run_meter(const struct privs_user *u, int fd)
 	(void)sigemptyset(&none);
 	(void)sigprocmask(SIG_SETMASK, &none, NULL);
 	(void)signal(SIGPIPE, SIG_IGN);
+	(void)close_range(STDERR_FILENO + 1, ~0u, CLOSE_RANGE_CLOEXEC);
 	fd = dup(fd); /* the copy is not close-on-exec */
 	(void)snprintf(num, sizeof(num), "%d", fd);
 	if (fd < 0) {

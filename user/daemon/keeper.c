@@ -491,18 +491,27 @@ static int open_signals(struct keeper *k)
 	return k->sig_fd < 0 ? -errno : 0;
 }
 
+/* What the starting shell left open is not ours, all but `but`. */
+static void close_inherited(int but)
+{
+	(void)close_range(STDERR_FILENO + 1, (unsigned)but - 1, 0);
+	(void)close_range((unsigned)but + 1, ~0u, 0);
+}
+
 static int open_basics(struct keeper *k)
 {
 	char msg[PRIVS_MSG_LEN];
 
+	/* first, as the file may be one of those: --config <(...) */
+	if (read_config(k->path, &k->cfg, &k->cfg_fd))
+		return EXIT_CONFIG;
+	close_inherited(k->cfg_fd);
 	k->watchdog_ns = (int64_t)notify_watchdog_us() * 1000;
 	k->notify_fd = notify_open();
 	if (open_signals(k)) {
 		log_error("signalfd: %s", strerror(errno));
 		return EXIT_FAILED;
 	}
-	if (read_config(k->path, &k->cfg, &k->cfg_fd))
-		return EXIT_CONFIG;
 	log_setup(k->cfg->log_level, NULL);
 	if (privs_check_start(msg, sizeof(msg)) ||
 	    privs_find(k->cfg->user, k->cfg->group, &k->user, msg,
