@@ -138,6 +138,26 @@ send 100
 ip link del r0
 $ctl detach r0
 
+# --- another of the name comes, and detach is told before attach
+for how in "detach r0" "detach --all"; do
+	again() {
+		ip link add r0 type veth peer name g0 netns far
+		ip link set r0 up
+		far ip link set g0 up
+	}
+	again
+	$ctl attach r0 >/dev/null
+	ip link del r0
+	again
+	# shellcheck disable=SC2086
+	"$B/asmeter" $how >/dev/null || fail "$how after the interface was made anew"
+	[ -z "$($ctl list 2>/dev/null)" ] || fail "$how: still listed: $($ctl list)"
+	clean "$how"
+	ip link del r0
+done
+[ ! -e $pins ] || fail "detach --all left $(ls -R $pins)"
+$ctl load >/dev/null
+
 # --- with the three capabilities everything works; without one of them the
 # --- missing one is named
 $ctl unpin

@@ -142,19 +142,52 @@ int cli_attach(struct cli *c)
 	return CLI_OK;
 }
 
-/* The first interface that is attached; 1: *ctx is filled in. */
-static int first_attached(void *ctx, const struct attach_status *st)
+struct pick {
+	unsigned skip; /* those that are listed and cannot be found */
+	char name[ASM_IFNAME_LEN];
+};
+
+/* The next interface that is attached; 1: its name is filled in. */
+static int pick_attached(void *ctx, const struct attach_status *st)
 {
-	memcpy(ctx, st->name, sizeof(st->name));
+	struct pick *p = ctx;
+
+	if (p->skip) {
+		p->skip--;
+		return 0;
+	}
+	memcpy(p->name, st->name, sizeof(p->name));
 	return 1;
+}
+
+/* Takes off what is attached; one that is not there any more is no fault. */
+static int detach_each(unsigned *ret_n, char *msg, size_t msg_len)
+{
+	unsigned lost = 0;
+
+	for (;;) {
+		struct pick p = {.skip = lost};
+		int err;
+
+		if (attach_list(NULL, pick_attached, &p) != 1)
+			return 0;
+		err = attach_detach(NULL, p.name, msg, msg_len);
+		if (!err)
+			++*ret_n;
+		else if (err == -ENOENT || err == -ENODEV)
+			lost++;
+		else
+			return err;
+	}
 }
 
 /* Everything off, and the maps unpinned. */
 static int detach_all(struct cli *c)
 {
-	char msg[KERN_MSG_LEN] = "", name[ASM_IFNAME_LEN];
+	char msg[KERN_MSG_LEN] = "";
 	json_t *v = NULL;
-	int err = 0, n = 0;
+	unsigned n = 0;
+	int err;
 
 	if (!cli_try(c, "/api/v1/version", &v, msg, sizeof(msg))) {
 		json_decref(v);
@@ -163,10 +196,7 @@ static int detach_all(struct cli *c)
 		return CLI_FAULT;
 	}
 	msg[0] = 0;
-	while (!err && attach_list(NULL, first_attached, name) == 1) {
-		err = attach_detach(NULL, name, msg, sizeof(msg));
-		n += !err;
-	}
+	err = detach_each(&n, msg, sizeof(msg));
 	if (!err)
 		err = kern_unpin(ASM_PIN_DIR, msg, sizeof(msg));
 	if (err) {
@@ -174,10 +204,10 @@ static int detach_all(struct cli *c)
 		return exit_of(err);
 	}
 	if (c->json)
-		fprintf(c->out, "{\"detached\":%d}\n", n);
+		fprintf(c->out, "{\"detached\":%u}\n", n);
 	else
 		fprintf(c->out,
-			"%d interfaces not metered any more; the maps are gone\n",
+			"%u interfaces not metered any more; the maps are gone\n",
 			n);
 	return CLI_OK;
 }

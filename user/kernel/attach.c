@@ -485,26 +485,27 @@ static int detach_live(struct job *j, int ifs_fd)
 	return 0;
 }
 
-/* What is left of an interface that exists no more. */
-static int detach_gone(struct job *j, int ifs_fd, const char *ifname)
+/* What is left of interfaces of this name that exist no more. True: there was
+ * something. */
+static bool detach_dead(struct job *j, int ifs_fd, const char *ifname)
 {
 	size_t before = j->links.n;
-	bool found = false;
+	char name[IF_NAMESIZE];
 	struct asm_if ifc;
+	bool found;
 
 	remove_dead(j, ifname);
 	found = !reread_links(j) && j->links.n < before;
 	for (uint32_t s = 0; ifs_fd >= 0 && s < ASM_IF_SLOTS; s++) {
 		if (slot_read(ifs_fd, s, &ifc) || !ifc.ifindex ||
 		    !(ifc.flags & ASM_IFF_ATTACHED) ||
-		    strncmp(ifc.name, ifname, sizeof(ifc.name)))
+		    strncmp(ifc.name, ifname, sizeof(ifc.name)) != 0 ||
+		    if_indextoname(ifc.ifindex, name))
 			continue;
 		found = true;
 		(void)slot_release(ifs_fd, s, NULL);
 	}
-	if (found)
-		msg_set(j->msg, j->msg_len, "%s", "");
-	return found ? 0 : -ENODEV;
+	return found;
 }
 
 int attach_detach(const char *pin_dir, const char *ifname, char *msg,
@@ -514,6 +515,7 @@ int attach_detach(const char *pin_dir, const char *ifname, char *msg,
 			.msg = msg,
 			.msg_len = msg_len};
 	int rc, lock, ifs_fd, missing;
+	bool dead;
 
 	msg_set(msg, msg_len, "%s", "");
 	missing = find_iface(&j, ifname);
@@ -533,11 +535,11 @@ int attach_detach(const char *pin_dir, const char *ifname, char *msg,
 		msg_set(msg, msg_len, "%s/links: %s", j.dir, strerror(-rc));
 		goto out;
 	}
-	if (missing) {
-		rc = detach_gone(&j, ifs_fd, ifname);
-	} else {
-		remove_dead(&j, ifname);
-		rc = detach_live(&j, ifs_fd);
+	dead = detach_dead(&j, ifs_fd, ifname);
+	rc = missing ? missing : detach_live(&j, ifs_fd);
+	if (dead && (rc == -ENODEV || rc == -ENOENT)) {
+		msg_set(msg, msg_len, "%s", "");
+		rc = 0;
 	}
 out:
 	link_list_done(&j.links);

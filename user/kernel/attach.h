@@ -92,8 +92,9 @@ int attach_check(const char *ifname, const struct attach_opts *opts, char *msg,
 		 size_t msg_len);
 
 /* Takes both programs off and removes their pins; the clsact qdisc goes too
- * when it is ours and empty. The counters stay. -ENODEV: no such interface,
- * -ENOENT: it was not attached. */
+ * when it is ours and empty. What is left of one of that name that exists no
+ * more goes, too. The counters stay. -ENODEV: no such interface, -ENOENT: it
+ * was not attached. */
 int attach_detach(const char *pin_dir, const char *ifname, char *msg,
 		  size_t msg_len);
 
