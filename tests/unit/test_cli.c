@@ -167,6 +167,37 @@ Test(cli, exit_codes, .init = cr_redirect_stderr)
 	}
 }
 
+Test(cli, check_warns_of_an_interface_that_is_not_there)
+{
+	static const char text[] = "local-as: 1\ninterfaces: [lo, nope77]\n";
+	char path[] = "/tmp/asmeter-check.XXXXXX", line[64], *out, err[512];
+	int fd = mkstemp(path);
+	FILE *f;
+	size_t n;
+
+	cr_assert_eq(write(fd, text, sizeof(text) - 1), sizeof(text) - 1);
+	close(fd);
+	cr_redirect_stderr();
+	snprintf(line, sizeof(line), "check %s", path);
+	cr_assert_eq(run(&out, line), CLI_OK);
+	cr_assert(strstr(out, ": in order"), "%s", out);
+	free(out);
+	fflush(stderr);
+	f = cr_get_redirected_stderr();
+	n = fread(err, 1, sizeof(err) - 1, f);
+	err[n] = '\0';
+	cr_assert(strstr(err, ":2:18: warning: no interface \"nope77\" now"),
+		  "%s", err);
+	cr_assert_not(strstr(err, "\"lo\""), "%s", err);
+	snprintf(line, sizeof(line), "-j check %s", path);
+	cr_assert_eq(run(&out, line), CLI_OK);
+	unlink(path);
+	cr_assert(strstr(out, "\"ok\":true"), "%s", out);
+	cr_assert(strstr(out, "\"warnings\":[{\"line\":2,\"column\":18,"),
+		  "%s", out);
+	free(out);
+}
+
 Test(cli, shortened_verbs, .init = cr_redirect_stderr)
 {
 	cr_assert_str_eq(cli_verb("st"), "status");

@@ -7,6 +7,7 @@
 #include "daemon/config.h"
 #include "export/json.h"
 #include "kernel/attach.h"
+#include "kernel/ifstat.h"
 #include "kernel/load.h"
 
 static void put(const struct cli *c, struct buf *b)
@@ -18,8 +19,48 @@ static void put(const struct cli *c, struct buf *b)
 
 /* ---------------------------------------------------------------- check */
 
+/* The interfaces of the file that do not exist now: they may come, so that
+ * is no fault of the file. */
+static size_t absent(const struct config *cfg, struct config_error *ret,
+		     size_t max)
+{
+	char near[IFSTAT_NAME_LEN];
+	struct ifstat st;
+	size_t n = 0;
+
+	for (size_t i = 0; cfg && i < cfg->n_interfaces && n < max; i++) {
+		const struct config_iface *f = &cfg->interfaces[i];
+
+		if (ifstat_get(0, f->name, &st) != -ENODEV)
+			continue;
+		ifstat_suggest(f->name, near);
+		ret[n].pos = f->pos;
+		(void)snprintf(ret[n++].text, sizeof(ret->text),
+			       "no interface \"%s\" now%s%s%s: asmeterd does "
+			       "not start until there is one",
+			       f->name, near[0] ? ", did you mean \"" : "",
+			       near, near[0] ? "\"?" : "");
+	}
+	return n;
+}
+
+static void faults_json(struct jw *j, const char *name,
+			const struct config_error *v, size_t n)
+{
+	jw_array(j, name);
+	for (size_t i = 0; i < n; i++) {
+		jw_object(j, NULL);
+		jw_u64(j, "line", v[i].pos.line);
+		jw_u64(j, "column", v[i].pos.col);
+		jw_str(j, "text", v[i].text);
+		jw_end(j);
+	}
+	jw_close(j);
+}
+
 static void check_json(const struct cli *c, const char *path,
-		       const struct config_report *rep)
+		       const struct config_report *rep,
+		       const struct config_error *warnings, size_t n)
 {
 	struct buf b = {0};
 	struct jw j = jw_init(&b);
@@ -27,16 +68,9 @@ static void check_json(const struct cli *c, const char *path,
 	jw_object(&j, NULL);
 	jw_str(&j, "file", path);
 	jw_bool(&j, "ok", rep->n == 0);
-	jw_array(&j, "errors");
-	for (size_t i = 0; i < rep->n; i++) {
-		jw_object(&j, NULL);
-		jw_u64(&j, "line", rep->errors[i].pos.line);
-		jw_u64(&j, "column", rep->errors[i].pos.col);
-		jw_str(&j, "text", rep->errors[i].text);
-		jw_end(&j);
-	}
-	jw_close(&j);
+	faults_json(&j, "errors", rep->errors, rep->n);
 	jw_u64(&j, "more", rep->held);
+	faults_json(&j, "warnings", warnings, n);
 	jw_end(&j);
 	put(c, &b);
 }
@@ -44,12 +78,17 @@ static void check_json(const struct cli *c, const char *path,
 int cli_check(struct cli *c)
 {
 	const char *path = c->n_args ? c->args[0] : CONFIG_PATH;
+	static struct config_error warn[ASM_IF_SLOTS];
 	static struct config_report rep;
 	struct config *cfg = NULL;
 	int err = config_load(path, &cfg, &rep);
+	size_t n = err ? 0 : absent(cfg, warn, ASM_IF_SLOTS);
 
+	for (size_t i = 0; !c->json && i < n; i++)
+		fprintf(stderr, "%s:%u:%u: warning: %s\n", path,
+			warn[i].pos.line, warn[i].pos.col, warn[i].text);
 	if (c->json)
-		check_json(c, path, &rep);
+		check_json(c, path, &rep, warn, n);
 	else if (err)
 		config_report_print(&rep, path, stderr);
 	else
