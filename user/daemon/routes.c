@@ -51,6 +51,7 @@ struct routes {
 	bool again;          /* asked for while another reading went on */
 	uv_idle_t install;
 	size_t installed; /* of files->entries */
+	int install_err;
 	struct timespec loc_mtime;
 	int64_t loc_created_at;
 	size_t loc_names;
@@ -258,6 +259,16 @@ static bool may_wait(const struct routes *r, enum family f)
 
 static void start_reading(struct routes *r, bool all);
 
+/* What was there before stays; tried again after LOC_RETRY_NS. */
+static void install_failed(struct routes *r)
+{
+	log_error("libloc: %s: not taken as a whole",
+		  strerror(-r->install_err));
+	(void)snprintf(r->loc_error, sizeof(r->loc_error), "%s",
+		       strerror(-r->install_err));
+	r->loc_mtime = (struct timespec){0};
+}
+
 static void finish_install(struct routes *r)
 {
 	struct files *f = r->files;
@@ -266,12 +277,14 @@ static void finish_install(struct routes *r)
 	for (unsigned i = 0; i < FAMILIES; i++) {
 		if (f->walk[i] || f->loc_err)
 			r->gap[i] = false;
-		if (!f->walk[i])
-			continue;
+		if (!f->walk[i] || r->install_err)
+			continue; /* half a table replaces none */
 		(void)rib_sweep_stale(r->rib, r->src_loc, (enum family)i);
 		r->loc_have[i] = true;
 	}
-	if (f->walk[FAMILY_IP4] || f->walk[FAMILY_IP6])
+	if (r->install_err)
+		install_failed(r);
+	else if (f->walk[FAMILY_IP4] || f->walk[FAMILY_IP6])
 		log_info("libloc: %zu IPv4 and %zu IPv6 prefixes",
 			 rib_source_paths(r->rib, r->src_loc, FAMILY_IP4),
 			 rib_source_paths(r->rib, r->src_loc, FAMILY_IP6));
@@ -296,7 +309,7 @@ static void on_install(uv_idle_t *h)
 
 		if (!err)
 			continue;
-		log_error("libloc: %s", strerror(-err));
+		r->install_err = err;
 		r->installed = f->n_entries;
 		break;
 	}
@@ -346,6 +359,7 @@ static void on_read(uv_work_t *w, int status)
 					     (enum family)i);
 	}
 	r->installed = 0;
+	r->install_err = 0;
 	(void)uv_idle_start(&r->install, on_install);
 }
 
@@ -602,8 +616,8 @@ void routes_info(const struct routes *r, struct routes_info *ret)
 		enum family f = (enum family)i;
 
 		ret->source[i] = table_held(r->table, f) ? "snapshot"
-				 : bgp_paths(r, f)       ? "bgp"
 				 : r->loc_have[f]        ? "libloc"
+				 : bgp_paths(r, f)       ? "bgp"
 							 : "none";
 		ret->loc_prefixes[i] = rib_source_paths(r->rib, r->src_loc, f);
 	}

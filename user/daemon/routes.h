@@ -29,7 +29,9 @@ struct routes;
 
 struct routes_info {
 	struct table_stats table;
-	const char *source[FAMILIES]; /* "bgp", "libloc", "snapshot", "none" */
+	/* "bgp", "libloc", "snapshot", "none"; "libloc" as long as it is in the
+	 * table, also beside a BGP feed that is not complete */
+	const char *source[FAMILIES];
 	bool loc_loaded;
 	int64_t loc_created_at; /* seconds since the epoch */
 	size_t loc_prefixes[FAMILIES];
