@@ -98,6 +98,7 @@ Test(attr, long_paths_are_cut)
 	struct attr_table *t = attr_table_new();
 	static uint32_t words[3000];
 	struct attr_spec s = spec_basic(), v;
+	size_t empty = attr_table_bytes(t);
 
 	s.path = words;
 	s.path_len = 3000;
@@ -108,6 +109,8 @@ Test(attr, long_paths_are_cut)
 	attr_view(a, &v);
 	cr_assert_eq(v.path_len, ATTR_PATH_MAX);
 	cr_assert_eq(v.comm_len, ATTR_COMM_MAX);
+	/* as attr.h promises */
+	cr_assert_leq(attr_table_bytes(t) - empty, 600);
 	attr_table_free(t);
 }
 

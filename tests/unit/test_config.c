@@ -148,7 +148,7 @@ static void check_neighbors(const struct config_bgp *b)
 	cr_assert_null(n[1].description);
 	cr_assert_eq(n[1].multihop, 255);
 	cr_assert_eq(n[1].hold_time_s, 90);
-	cr_assert_eq(n[1].max_prefixes, 4000000);
+	cr_assert_eq(n[1].max_prefixes, 2000000);
 	cr_assert_eq(n[1].families, CONFIG_FAMILY_IP4 | CONFIG_FAMILY_IP6);
 }
 

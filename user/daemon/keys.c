@@ -87,7 +87,7 @@ static const struct schema_key neighbor_keys[] = {
 	{"hold-time", "seconds, as proposed in OPEN; 0 or 3 and more", "90",
 	 SCHEMA_UINT, AT(config_neighbor, hold_time_s), .min = 0, .max = 65535},
 	{"max-prefixes", "paths kept from this neighbour; more end the session",
-	 "4000000", SCHEMA_UINT, AT(config_neighbor, max_prefixes), .min = 1,
+	 "2000000", SCHEMA_UINT, AT(config_neighbor, max_prefixes), .min = 1,
 	 .max = 100000000},
 	{"add-path", "ask for all paths, not only the best (RFC 7911)", "true",
 	 SCHEMA_BOOL, AT(config_neighbor, add_path)},

@@ -19,10 +19,13 @@ enum attr_origin { ATTR_IGP = 0, ATTR_EGP = 1, ATTR_INCOMPLETE = 2 };
 #define ATTR_HAS_MED      (1u << 3)
 #define ATTR_EBGP         (1u << 4) /* learned over eBGP */
 
-/* Cap on what one route may carry; what is longer is cut (and the origin is
- * taken from the whole path before). */
-#define ATTR_PATH_MAX 1024
-#define ATTR_COMM_MAX 1024
+/* Cap on what is kept of one route; what is longer is cut (the origin, the
+ * first AS and the length for route selection are taken from the whole path
+ * before). So a set takes at most some 600 bytes, and a neighbour that sends
+ * nothing but such sets, each different, up to a limit of 2,000,000 prefixes,
+ * costs 1.2 GB for them, next to what its prefixes take in the RIB. */
+#define ATTR_PATH_MAX 64
+#define ATTR_COMM_MAX 64
 
 /* What a decoder fills in and the RIB interns. origin_as is the AS that the
  * traffic is accounted to (RFC 4271, 5065, 6793 rules applied; own prefixes:

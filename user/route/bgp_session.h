@@ -33,7 +33,7 @@
 #define BGP_HOLD_TIME_S     90
 #define BGP_CONNECT_RETRY_S 5
 #define BGP_STALE_TIME_S    300
-#define BGP_MAX_PREFIXES    4000000 /* both families, four full tables */
+#define BGP_MAX_PREFIXES    2000000 /* both families, well beyond a full table */
 
 struct bgp_local_cfg {
 	uint32_t asn;
