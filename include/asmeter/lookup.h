@@ -99,9 +99,9 @@
 #define ASM_ROOT6_BITS 16
 #define ASM_ROOT4_AT   0u
 /* The stride of every branch right below the IPv4 root. */
-#define ASM_FIRST4_BITS	 4
+#define ASM_FIRST4_BITS  4
 #define ASM_FIRST4_SHIFT (32 - ASM_ROOT4_BITS - ASM_FIRST4_BITS)
-#define ASM_ROOT6_AT   (1u << ASM_ROOT4_BITS)
+#define ASM_ROOT6_AT     (1u << ASM_ROOT4_BITS)
 
 /* First word that blocks may use: a multiple of the largest block. */
 #define ASM_POOL_AT ((1u << ASM_ROOT4_BITS) + (1u << ASM_ROOT6_BITS))
@@ -109,15 +109,15 @@
 /* Steps below the root. With ASM_STEP_BITS or more a step they always do;
  * IPv6 has four to spare for shorter ones. */
 #define ASM_STEP_BITS 4
-#define ASM_STEPS4 3
-#define ASM_STEPS6 32
+#define ASM_STEPS4    3
+#define ASM_STEPS6    32
 /* The first IPv6 steps are branches, never compares. */
 #define ASM_PLAIN6 3
 
-#define ASM_ENTRY_PTR	 (1u << 31)
+#define ASM_ENTRY_PTR    (1u << 31)
 #define ASM_STRIDE_SHIFT 27
-#define ASM_STRIDE_MAX	 15u
-#define ASM_OFF_MASK	 ((1u << ASM_STRIDE_SHIFT) - 1)
+#define ASM_STRIDE_MAX   15u
+#define ASM_OFF_MASK     ((1u << ASM_STRIDE_SHIFT) - 1)
 
 /* Words of a compare node. */
 #define ASM_CMP_BITS  0
@@ -143,15 +143,15 @@
 static __inline__ __attribute__((always_inline)) __u32
 asm_lookup4(const __u32 *pool, __u32 mask, __u32 addr)
 {
-	__u32 e = ASM_LOAD(&pool[ASM_ROOT4_AT +
-				 (addr >> (32 - ASM_ROOT4_BITS))]);
+	__u32 e =
+		ASM_LOAD(&pool[ASM_ROOT4_AT + (addr >> (32 - ASM_ROOT4_BITS))]);
 	__u32 key = addr << (ASM_ROOT4_BITS + ASM_FIRST4_BITS), m, below;
 
 	/* The first step without a branch, see "BRANCHES". */
 	m = (__u32)((__s32)e >> 31);
 	ASM_OPAQUE(m);
-	below = ASM_LOAD(&pool[(e + (addr >> ASM_FIRST4_SHIFT & 15)) & m &
-			       mask]);
+	below = ASM_LOAD(
+		&pool[(e + (addr >> ASM_FIRST4_SHIFT & 15)) & m & mask]);
 	e ^= (below ^ e) & m;
 #pragma GCC unroll 4
 	for (int i = 1; i < ASM_STEPS4; i++) {
@@ -170,22 +170,23 @@ asm_lookup4(const __u32 *pool, __u32 mask, __u32 addr)
 static __inline__ __attribute__((always_inline)) __u32
 asm_lookup6(const __u32 *pool, __u32 mask, __u64 hi, __u64 lo)
 {
-	__u32 e = ASM_LOAD(&pool[ASM_ROOT6_AT +
-				 (__u32)(hi >> (64 - ASM_ROOT6_BITS))]);
+	__u32 e = ASM_LOAD(
+		&pool[ASM_ROOT6_AT + (__u32)(hi >> (64 - ASM_ROOT6_BITS))]);
 	__u64 key = hi << ASM_ROOT6_BITS;
 	__u32 used = ASM_ROOT6_BITS, s;
 
 	if (!(e & ASM_ENTRY_PTR))
 		return e;
-	/* Steps without a branch; they end within hi. A leaf has stride 0. */
+		/* Steps without a branch; they end within hi. A leaf has stride
+		 * 0. */
 #pragma GCC unroll 4
 	for (int i = 0; i < ASM_PLAIN6; i++) {
 		__u32 m = (__u32)((__s32)e >> 31), below;
 
 		ASM_OPAQUE(m);
 		s = e >> ASM_STRIDE_SHIFT & ASM_STRIDE_MAX;
-		below = ASM_LOAD(&pool[(e + (__u32)(key >> 1 >> (63 ^ s))) & m &
-				       mask]);
+		below = ASM_LOAD(
+			&pool[(e + (__u32)(key >> 1 >> (63 ^ s))) & m & mask]);
 		e ^= (below ^ e) & m;
 		key <<= s;
 		used += s;

@@ -11,8 +11,8 @@
 #include "asmeter/abi.h"
 #include "asmeter/lookup.h"
 
-#define WORDS	  (1u << 23)
-#define KEYS	  (1u << 20)
+#define WORDS      (1u << 23)
+#define KEYS       (1u << 20)
 #define DIR_GROUPS 4096u
 
 struct table_value {
@@ -46,13 +46,13 @@ struct lpm6_key {
 	__u32 addr_be[4];
 };
 
-#define ARRAY(name, n, value_t)                      \
-	struct {                                     \
-		__uint(type, BPF_MAP_TYPE_ARRAY);    \
-		__uint(map_flags, BPF_F_MMAPABLE);   \
-		__uint(max_entries, n);              \
-		__type(key, __u32);                  \
-		__type(value, value_t);              \
+#define ARRAY(name, n, value_t)                    \
+	struct {                                   \
+		__uint(type, BPF_MAP_TYPE_ARRAY);  \
+		__uint(map_flags, BPF_F_MMAPABLE); \
+		__uint(max_entries, n);            \
+		__type(key, __u32);                \
+		__type(value, value_t);            \
 	} name SEC(".maps")
 
 ARRAY(table, 1, struct table_value);

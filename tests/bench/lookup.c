@@ -27,11 +27,11 @@
 #include "route/rib.h"
 #include "route/table.h"
 
-#define WORDS	   (1u << 23)
-#define KEYS	   (1u << 20)
+#define WORDS      (1u << 23)
+#define KEYS       (1u << 20)
 #define HOT_KEYS   (1u << 16)
 #define DIR_GROUPS 4096u
-#define ROUNDS	   11
+#define ROUNDS     11
 
 enum key_set { ANNOUNCED, HOT, COLD, KEY_SETS };
 
@@ -238,8 +238,8 @@ static void make_keys(struct bench *b, enum family f, enum key_set set)
 			b->keys4[i] = (struct pair4){(uint32_t)(x.hi >> 32),
 						     (uint32_t)(y.hi >> 32)};
 		else
-			b->keys6[i] = (struct pair6){{x.hi, x.lo},
-						     {y.hi, y.lo}};
+			b->keys6[i] =
+				(struct pair6){{x.hi, x.lo}, {y.hi, y.lo}};
 	}
 }
 

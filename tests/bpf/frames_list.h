@@ -11,10 +11,10 @@ static const char *const frames_good[] = {
 	"eth ip4+1 udp:20",
 	"eth ip4+10 tcp+3:100",
 	"eth ip4 raw:0",
-	"eth ip4:8192 udp:1000",  /* first fragment */
-	"eth ip4:8377 raw:1000",  /* middle fragment */
-	"eth ip4:185 raw:9",      /* last fragment */
-	"eth ip4 ip4 raw:20",     /* a tunnel: the outer header decides */
+	"eth ip4:8192 udp:1000", /* first fragment */
+	"eth ip4:8377 raw:1000", /* middle fragment */
+	"eth ip4:185 raw:9",     /* last fragment */
+	"eth ip4 ip4 raw:20",    /* a tunnel: the outer header decides */
 	"eth ip6 udp:18",
 	"eth ip6 tcp+3:1000",
 	"eth ip6 none",
@@ -55,7 +55,7 @@ static const char *const frames_good[] = {
 	"eth vlan type=0806 raw:46",
 	"eth vlan type=002e raw:46",
 	"eth vlan vlan vlan vlan vlan type=0800 raw:60", /* one too many */
-	"eth mpls raw:64", /* first nibble 5 */
+	"eth mpls raw:64",                               /* first nibble 5 */
 	"eth mpls mpls mpls mpls mpls mpls mpls mpls mpls mpls mpls mpls mpls "
 	"mpls mpls mpls mpls ip4 udp:18", /* one too many */
 	"eth type=8863 raw:60",

@@ -48,7 +48,8 @@ const volatile __u32 table_mask = WORDS - 1;
 static long one4(__u32 i, void *unused)
 {
 	const __u32 zero = 0;
-	const struct table_value *table = bpf_map_lookup_elem(&asm_table, &zero);
+	const struct table_value *table =
+		bpf_map_lookup_elem(&asm_table, &zero);
 	const struct key *k = bpf_map_lookup_elem(&keys, &i);
 	__u64 *a = bpf_map_lookup_elem(&answers, &i);
 
@@ -61,7 +62,8 @@ static long one4(__u32 i, void *unused)
 static long one6(__u32 i, void *unused)
 {
 	const __u32 zero = 0;
-	const struct table_value *table = bpf_map_lookup_elem(&asm_table, &zero);
+	const struct table_value *table =
+		bpf_map_lookup_elem(&asm_table, &zero);
 	const struct key *k = bpf_map_lookup_elem(&keys, &i);
 	__u64 *a = bpf_map_lookup_elem(&answers, &i);
 

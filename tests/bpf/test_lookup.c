@@ -52,8 +52,8 @@ static void kernel_open(struct kernel *k, size_t n_prefixes)
 	cr_assert_not_null(k->skel, "load");
 	k->words = map_memory(k->skel->maps.asm_table, WORDS * 4ul);
 	k->keys = map_memory(k->skel->maps.keys, BATCH * sizeof(struct key));
-	k->answers = map_memory(k->skel->maps.answers,
-				BATCH * sizeof(uint64_t));
+	k->answers =
+		map_memory(k->skel->maps.answers, BATCH * sizeof(uint64_t));
 	k->as = calloc(ASM_AS_SLOTS, sizeof(*k->as));
 	cr_assert_not_null(k->as);
 	ref_init(&k->ref, n_prefixes);
@@ -150,8 +150,7 @@ Test(lookup, same_answers_in_the_kernel)
 				       &k.state};
 	cr_assert_eq(table_open(&tcfg, rib, &k.table), 0);
 	for (size_t i = 0; i < full.n; i++)
-		announce(&k, rib, attrs, src, &full.e[i].prefix,
-			 full.e[i].asn);
+		announce(&k, rib, attrs, src, &full.e[i].prefix, full.e[i].asn);
 	for (unsigned i = 0; i < 33 + 129; i++) {
 		deep[i] = (struct prefix){
 			.hi = UINT64_C(0x20010db85555aaaa),
@@ -171,8 +170,8 @@ Test(lookup, same_answers_in_the_kernel)
 	for (int i = 0; i < 1000000; i++)
 		kernel_ask(&k, (struct addr){rnd64(&rnd) << 32, 0, FAMILY_IP4});
 	for (int i = 0; i < 1000000; i++)
-		kernel_ask(&k, (struct addr){rnd64(&rnd), rnd64(&rnd),
-					     FAMILY_IP6});
+		kernel_ask(&k,
+			   (struct addr){rnd64(&rnd), rnd64(&rnd), FAMILY_IP6});
 	kernel_run(&k);
 	cr_assert_eq(k.checked, 5 * (full.n + 33 + 129) + 2000000);
 

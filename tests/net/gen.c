@@ -10,8 +10,9 @@
  * are made (default 16384) and sent in turn. xdp: live frames of
  * BPF_PROG_TEST_RUN, redirected into the interface, up to 3,000 bytes;
  * packet: AF_PACKET, any size, passes the egress hooks. -p: only whole
- * IP packets without tags. EXPECT gets lines "name packets ip_bytes wire_bytes" for each bucket
- * of the books and "pair SRC DST FAMILY packets ip_bytes wire_bytes".
+ * IP packets without tags. EXPECT gets lines "name packets ip_bytes wire_bytes"
+ * for each bucket of the books and "pair SRC DST FAMILY packets ip_bytes
+ * wire_bytes".
  */
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>

@@ -53,16 +53,33 @@ static void fake_peers(void *arg, api_peer_fn fn, void *ctx)
 static void fake_rows(struct ledger *l)
 {
 	struct asm_row row[3] = {
-		{.src_as = 15169, .dst_as = 64500, .ifindex = 2, .family = 4,
-		 .packets = 10, .ip_bytes = 14600, .wire_bytes = 14740},
-		{.src_as = 64500, .dst_as = 666, .ifindex = 2, .family = 6,
-		 .dir = ASM_DIR_OUT, .packets = 4, .ip_bytes = 400,
+		{.src_as = 15169,
+		 .dst_as = 64500,
+		 .ifindex = 2,
+		 .family = 4,
+		 .packets = 10,
+		 .ip_bytes = 14600,
+		 .wire_bytes = 14740},
+		{.src_as = 64500,
+		 .dst_as = 666,
+		 .ifindex = 2,
+		 .family = 6,
+		 .dir = ASM_DIR_OUT,
+		 .packets = 4,
+		 .ip_bytes = 400,
 		 .wire_bytes = 456},
-		{.src_as = 0, .dst_as = 64500, .ifindex = 2, .family = 4,
-		 .packets = 1, .ip_bytes = 40, .wire_bytes = 60},
+		{.src_as = 0,
+		 .dst_as = 64500,
+		 .ifindex = 2,
+		 .family = 4,
+		 .packets = 1,
+		 .ip_bytes = 40,
+		 .wire_bytes = 60},
 	};
-	struct asm_if ifc = {.ifindex = 2, .name = "eth0",
-			     .base_rx_packets = 1000, .base_rx_bytes = 50000};
+	struct asm_if ifc = {.ifindex = 2,
+			     .name = "eth0",
+			     .base_rx_packets = 1000,
+			     .base_rx_bytes = 50000};
 	struct asm_books rx = {
 		.seen = {13, 14640 + 28, 14740 + 60 + 100},
 		.attributed = {10, 14600, 14740},
@@ -104,27 +121,46 @@ static struct fake *fake_new(void)
 	cr_assert(f && !ledger_new(&cfg, &f->ledger));
 	fake_rows(f->ledger);
 	fake_rib(f);
-	f->iface = (struct api_iface){
-		.name = "eth0", .ifindex = 2, .in = ATTACH_NATIVE,
-		.out = ATTACH_TCX, .have_stats = true,
-		.now = {.ifindex = 2, .name = "eth0", .driver = "veth",
-			.rx_packets = 1013, .rx_bytes = 64900,
-			.tx_packets = 4, .tx_bytes = 400, .oper_up = true}};
+	f->iface = (struct api_iface){.name = "eth0",
+				      .ifindex = 2,
+				      .in = ATTACH_NATIVE,
+				      .out = ATTACH_TCX,
+				      .have_stats = true,
+				      .now = {.ifindex = 2,
+					      .name = "eth0",
+					      .driver = "veth",
+					      .rx_packets = 1013,
+					      .rx_bytes = 64900,
+					      .tx_packets = 4,
+					      .tx_bytes = 400,
+					      .oper_up = true}};
 	bgp_peer_cfg_default(&f->peer_cfg);
 	cr_assert(!addr_parse("192.0.2.1", &f->peer_cfg.addr));
-	f->peer = (struct bgp_peer_info){
-		.cfg = &f->peer_cfg, .name = "192.0.2.1",
-		.state = BGP_ESTABLISHED, .up = true, .remote_as = 64500,
-		.family[FAMILY_IP4] = {true, false, true, 7, 0}};
+	f->peer = (struct bgp_peer_info){.cfg = &f->peer_cfg,
+					 .name = "192.0.2.1",
+					 .state = BGP_ESTABLISHED,
+					 .up = true,
+					 .remote_as = 64500,
+					 .family[FAMILY_IP4] = {true, false,
+								true, 7, 0}};
 	snprintf(f->peer.last_error, sizeof(f->peer.last_error), "none");
-	f->ctx = (struct api_ctx){
-		.router = "r1\"x", .version = "test", .local_as = 64500,
-		.ledger = f->ledger, .rib = f->rib, .ifaces = &f->iface,
-		.n_ifaces = 1, .now = 4600, .as_name = fake_name,
-		.table_lookup = fake_lookup, .peers_each = fake_peers,
-		.arg = f, .meter_starts = 1,
-		.table = {.live = true, .source = "bgp", .prefixes = {7, 3},
-			  .published_at = 4000}};
+	f->ctx = (struct api_ctx){.router = "r1\"x",
+				  .version = "test",
+				  .local_as = 64500,
+				  .ledger = f->ledger,
+				  .rib = f->rib,
+				  .ifaces = &f->iface,
+				  .n_ifaces = 1,
+				  .now = 4600,
+				  .as_name = fake_name,
+				  .table_lookup = fake_lookup,
+				  .peers_each = fake_peers,
+				  .arg = f,
+				  .meter_starts = 1,
+				  .table = {.live = true,
+					    .source = "bgp",
+					    .prefixes = {7, 3},
+					    .published_at = 4000}};
 	return f;
 }
 
@@ -249,8 +285,7 @@ Test(api, refusals)
 		{"GET", "/api/v1/lookup", 400, "\\\"addr\\\" is missing"},
 		{"GET", "/api/v1/lookup?addr=300.1.1.1", 400, "address"},
 		{"GET", "/api/v1/lookup?addr=", 400, "address"},
-		{"GET",
-		 "/api/v1/top?a=1&b&c&d&e&f&g&h&i&j&k&l&m&n&o&p&q", 400,
+		{"GET", "/api/v1/top?a=1&b&c&d&e&f&g&h&i&j&k&l&m&n&o&p&q", 400,
 		 "too many parameters"},
 	};
 	struct fake *f = fake_new();
@@ -348,7 +383,8 @@ Test(api, status)
 		     0);
 	/* an interface that counts without the Ethernet header */
 	cr_assert_eq(num(v, "interfaces.0.transmit.balance."
-			    "device_bytes_per_packet_more"), -14);
+			    "device_bytes_per_packet_more"),
+		     -14);
 	cr_assert_eq(num(v, "peers.0.ipv4.paths"), 7);
 	json_decref(v);
 	json_decref(ask_json(f, "/api/v1/version"));
@@ -456,8 +492,10 @@ struct served {
 static void serve(struct served *s, unsigned connections)
 {
 	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-	struct http_cfg cfg = {.listeners = &fd, .n_listeners = 1,
-			       .max_connections = connections, .timeout_s = 1};
+	struct http_cfg cfg = {.listeners = &fd,
+			       .n_listeners = 1,
+			       .max_connections = connections,
+			       .timeout_s = 1};
 
 	s->f = fake_new();
 	/* an abstract name: nothing in the file system, nobody's port */
@@ -564,13 +602,13 @@ Test(http, gzip)
 		const char *accept;
 		bool gzip;
 	} t[] = {
-		{"gzip", true},		   {"deflate, gzip;q=1.0", true},
-		{"*", true},		   {"br;q=0.1,GZIP;q=0.5", true},
-		{"gzip;q=0", false},	   {"gzip;q=0.000", false},
-		{"identity", false},	   {"xgzip", false},
-		{"gzipped", false},	   {",,,;", false},
-		{"*;q=0, gzip", true},	   {"*, gzip;q=0", false},
-		{"gzip, *;q=0", true},	   {"br, *;q=0", false},
+		{"gzip", true},        {"deflate, gzip;q=1.0", true},
+		{"*", true},           {"br;q=0.1,GZIP;q=0.5", true},
+		{"gzip;q=0", false},   {"gzip;q=0.000", false},
+		{"identity", false},   {"xgzip", false},
+		{"gzipped", false},    {",,,;", false},
+		{"*;q=0, gzip", true}, {"*, gzip;q=0", false},
+		{"gzip, *;q=0", true}, {"br, *;q=0", false},
 	};
 	struct served s;
 	static char plain[1 << 20];
@@ -581,7 +619,8 @@ Test(http, gzip)
 
 		snprintf(text, sizeof(text),
 			 "GET /metrics HTTP/1.1\r\nHost: x\r\nConnection: close"
-			 "\r\nAccept-Encoding: %s\r\n\r\n", t[i].accept);
+			 "\r\nAccept-Encoding: %s\r\n\r\n",
+			 t[i].accept);
 		size_t n = request(&s, text);
 		char *body = strstr(page, "\r\n\r\n");
 
@@ -615,8 +654,9 @@ Test(http, bodies_are_refused)
 		    "Content-Length: 5\r\n\r\nhello");
 	cr_assert(strstr(page, " 413 "), "%s", page);
 	memset(big, 'x', sizeof(big));
-	int len = snprintf(big, 200, "POST / HTTP/1.1\r\nHost: x\r\n"
-				     "Content-Length: 15000\r\n\r\n");
+	int len = snprintf(big, 200,
+			   "POST / HTTP/1.1\r\nHost: x\r\n"
+			   "Content-Length: 15000\r\n\r\n");
 
 	big[len] = 'x';
 	big[sizeof(big) - 1] = 0;
@@ -644,9 +684,8 @@ Test(http, bad_clients_do_not_matter)
 	cr_assert_gt(send(half, text, sizeof(text) - 1, 0), 0);
 	cr_assert_eq(shutdown(half, SHUT_WR), 0);
 	for (unsigned i = 0; i < 5; i++) /* asks and never reads */
-		(void)!send(greedy,
-			    "GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n", 34,
-			    MSG_NOSIGNAL);
+		(void)!send(greedy, "GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n",
+			    34, MSG_NOSIGNAL);
 	request(&s, "GET /-/healthy HTTP/1.1\r\nHost: x\r\n"
 		    "Connection: close\r\n\r\n");
 	cr_assert(strstr(page, "asmeter is alive"));

@@ -17,11 +17,11 @@ Test(fmt, numbers)
 	static const struct {
 		double v;
 		const char *si;
-	} t[] = {{0, "0"},		{1, "1"},	 {999, "999"},
-		 {999.6, "1.00 k"},	{1000, "1.00 k"},	 {12345, "12.3 k"},
-		 {999499, "999 k"},	{999500, "1.00 M"}, {0.25, "0.25"},
-		 {45.67, "45.7"},	{1.5e9, "1.50 G"},  {2e19, "20.0 E"},
-		 {-1500, "-1.50 k"},	{0.001, "0"},	 {9.996, "10.0"}};
+	} t[] = {{0, "0"},           {1, "1"},           {999, "999"},
+		 {999.6, "1.00 k"},  {1000, "1.00 k"},   {12345, "12.3 k"},
+		 {999499, "999 k"},  {999500, "1.00 M"}, {0.25, "0.25"},
+		 {45.67, "45.7"},    {1.5e9, "1.50 G"},  {2e19, "20.0 E"},
+		 {-1500, "-1.50 k"}, {0.001, "0"},       {9.996, "10.0"}};
 	char b[FMT_LEN];
 
 	for (size_t i = 0; i < sizeof(t) / sizeof(*t); i++)
@@ -60,9 +60,15 @@ static char *printed(struct tab *t, int width, bool color)
 
 static void fill(struct tab *t)
 {
-	static const char *const cells[] = {
-		"AS", "NAME", "IN", "15169", "Telef\xc3\xb3nica de Nowhere",
-		"1.00 Gbit/s", "1", "x\033[2J\x01", "0"};
+	static const char *const cells[] = {"AS",
+					    "NAME",
+					    "IN",
+					    "15169",
+					    "Telef\xc3\xb3nica de Nowhere",
+					    "1.00 Gbit/s",
+					    "1",
+					    "x\033[2J\x01",
+					    "0"};
 
 	tab_init(t, "rfr");
 	for (size_t i = 0; i < 9; i++)
@@ -77,15 +83,18 @@ Test(fmt, tables)
 	fill(&t);
 	s = printed(&t, 0, false);
 	cr_assert_str_eq(s,
-		"   AS  NAME                            IN\n"
-		"15169  Telef\xc3\xb3nica de Nowhere  1.00 Gbit/s\n"
-		"    1  x?[2J?                           0\n", "%s", s);
+			 "   AS  NAME                            IN\n"
+			 "15169  Telef\xc3\xb3nica de Nowhere  1.00 Gbit/s\n"
+			 "    1  x?[2J?                           0\n",
+			 "%s", s);
 	free(s);
 	fill(&t);
 	s = printed(&t, 30, false);
-	cr_assert_str_eq(s, "   AS  NAME                 IN\n"
-			    "15169  Telef\xc3\xb3nica  1.00 Gbit/s\n"
-			    "    1  x?[2J?                0\n", "%s", s);
+	cr_assert_str_eq(s,
+			 "   AS  NAME                 IN\n"
+			 "15169  Telef\xc3\xb3nica  1.00 Gbit/s\n"
+			 "    1  x?[2J?                0\n",
+			 "%s", s);
 	free(s);
 	fill(&t);
 	s = printed(&t, 0, true);
@@ -193,8 +202,8 @@ Test(cli, check_warns_of_an_interface_that_is_not_there)
 	cr_assert_eq(run(&out, line), CLI_OK);
 	unlink(path);
 	cr_assert(strstr(out, "\"ok\":true"), "%s", out);
-	cr_assert(strstr(out, "\"warnings\":[{\"line\":2,\"column\":18,"),
-		  "%s", out);
+	cr_assert(strstr(out, "\"warnings\":[{\"line\":2,\"column\":18,"), "%s",
+		  out);
 	free(out);
 }
 
@@ -227,52 +236,69 @@ static char *text_of(void (*print)(const struct cli *, json_t *),
 	return text;
 }
 
-#define MEASURE(p, i, w)                                                       \
+#define MEASURE(p, i, w) \
 	"{\"packets\":" #p ",\"ip_bytes\":" #i ",\"wire_bytes\":" #w "}"
-#define BOOKS                                                                  \
-	"\"books\":{\"seen\":" MEASURE(1300000, 14668, 14900)                  \
-	",\"attributed\":" MEASURE(1000000, 14600, 14740) "}"
-#define IFACE                                                                  \
-	"{\"name\":\"eth0\",\"present\":true,\"error\":null,\"receive\":{"     \
-	"\"mode\":\"native\"," BOOKS ",\"balance\":{\"device_packets\":"       \
-	"1300002,\"packets_difference\":-2,\"packets_ppm\":-1.5,"              \
-	"\"bytes_ppm\":0}},\"transmit\":{\"mode\":\"tcx\"," BOOKS              \
+#define BOOKS                           \
+	"\"books\":{\"seen\":" MEASURE( \
+		1300000, 14668,         \
+		14900) ",\"attributed\":" MEASURE(1000000, 14600, 14740) "}"
+#define IFACE                                                              \
+	"{\"name\":\"eth0\",\"present\":true,\"error\":null,\"receive\":{" \
+	"\"mode\":\"native\"," BOOKS ",\"balance\":{\"device_packets\":"   \
+	"1300002,\"packets_difference\":-2,\"packets_ppm\":-1.5,"          \
+	"\"bytes_ppm\":0}},\"transmit\":{\"mode\":\"tcx\"," BOOKS          \
 	",\"balance\":null}}"
 
 Test(print, status)
 {
-	char *s = text_of(cli_status_print,
-		"{\"version\":\"1.0\",\"router\":\"r1\",\"local_as\":64500,"
-		"\"uptime_s\":3700,\"meter_starts\":1,\"books\":{\"difference\""
-		":0,\"ases\":1200,\"as_pairs\":5000,\"receive\":{\"seen\":"
-		MEASURE(1300000, 14668, 14900) ",\"attributed\":"
-		MEASURE(1000000, 1, 1) "},\"transmit\":{\"seen\":"
-		MEASURE(5, 400, 456) ",\"attributed\":" MEASURE(5, 400, 456)
-		"}},\"table\":{\"live\":true,\"source\":\"bgp\","
-		"\"prefixes_ipv4\":970000,\"prefixes_ipv6\":180000,"
-		"\"used_bytes\":16000000,\"size_bytes\":32000000,\"age_s\":3},"
-		"\"bgp\":{\"peers\":2,\"established\":2},\"map\":{\"rows\":"
-		"100000,\"rows_used\":5000},\"interfaces\":[" IFACE "]}");
+	char *s = text_of(
+		cli_status_print, "{\"version\":\"1.0\",\"router\":\"r1\","
+				  "\"local_as\":64500,"
+				  "\"uptime_s\":3700,\"meter_starts\":1,"
+				  "\"books\":{\"difference\""
+				  ":0,\"ases\":1200,\"as_pairs\":5000,"
+				  "\"receive\":{\"seen\":" MEASURE(1300000, 14668, 14900) ",\"attributed\":" MEASURE(
+					  1000000, 1,
+					  1) "},\"transmit\":{"
+					     "\"seen\":" MEASURE(5, 400,
+								 456) ",\"attri"
+								      "buted\""
+								      ":" MEASURE(5,
+										  400,
+										  456) "}},\"table\":{\"live\":true,\"source\":\"bgp\","
+										       "\"prefixes_ipv4\":970000,\"prefixes_ipv6\":180000,"
+										       "\"used_bytes\":16000000,\"size_bytes\":32000000,\"age_s\":3},"
+										       "\"bgp\":{\"peers\":2,\"established\":2},\"map\":{\"rows\":"
+										       "100000,\"rows_used\":5000},\"interfaces\":[" IFACE
+										       "]}");
 
-	cr_assert_str_eq(s,
-"router     r1, AS 64500, asmeter 1.0, up 1 h 1 min\n"
-"books      balanced: difference 0 in packets, IP bytes and wire bytes\n"
-"received   1,300,000 packets, 14,668 IP bytes; 300,000 packets not attributed\n"
-"sent       5 packets, 400 IP bytes; 0 packets not attributed\n"
-"table      970,000 IPv4 and 180,000 IPv6 prefixes from bgp, changed 3 s ago, 50 % of 32 MB\n"
-"bgp        2 of 2 sessions established\n"
-"counters   5,000 AS pairs of 1,200 ASes, 5.0 % of the map\n"
-"\n"
-"INTERFACE  DIR  MODE      PACKETS  WIRE BYTES  ATTRIBUTED  INTERFACE'S  DIFF    PPM  BYTES PPM\n"
-"eth0       in   native  1,300,000      14,900   1,000,000    1,300,002    -2  -1.50          0\n"
-"eth0       out  tcx     1,300,000      14,900   1,000,000            -     -      -          -\n",
+	cr_assert_str_eq(
+		s,
+		"router     r1, AS 64500, asmeter 1.0, up 1 h 1 min\n"
+		"books      balanced: difference 0 in packets, IP bytes and "
+		"wire bytes\n"
+		"received   1,300,000 packets, 14,668 IP bytes; 300,000 "
+		"packets not attributed\n"
+		"sent       5 packets, 400 IP bytes; 0 packets not attributed\n"
+		"table      970,000 IPv4 and 180,000 IPv6 prefixes from bgp, "
+		"changed 3 s ago, 50 % of 32 MB\n"
+		"bgp        2 of 2 sessions established\n"
+		"counters   5,000 AS pairs of 1,200 ASes, 5.0 % of the map\n"
+		"\n"
+		"INTERFACE  DIR  MODE      PACKETS  WIRE BYTES  ATTRIBUTED  "
+		"INTERFACE'S  DIFF    PPM  BYTES PPM\n"
+		"eth0       in   native  1,300,000      14,900   1,000,000    "
+		"1,300,002    -2  -1.50          0\n"
+		"eth0       out  tcx     1,300,000      14,900   1,000,000     "
+		"       -     -      -          -\n",
 		"%s", s);
 	free(s);
 }
 
 Test(print, status_tells_of_trouble)
 {
-	char *s = text_of(cli_status_print,
+	char *s = text_of(
+		cli_status_print,
 		"{\"books\":{\"difference\":7},\"table\":{\"live\":false},"
 		"\"meter_starts\":3,\"bgp\":{\"peers\":2,\"established\":1},"
 		"\"interfaces\":[{\"name\":\"eth9\",\"error\":\"no such "
@@ -294,7 +320,8 @@ Test(cli, status_is_good_or_not)
 	} t[] = {
 		{"{\"ready\":true,\"books\":{\"difference\":0},\"bgp\":{"
 		 "\"peers\":1,\"established\":1},\"interfaces\":[{\"error\":"
-		 "null}]}", true},
+		 "null}]}",
+		 true},
 		{"{\"ready\":true}", true},
 		{"{\"ready\":false}", false},
 		{"{\"ready\":true,\"books\":{\"difference\":1}}", false},
@@ -315,19 +342,21 @@ Test(cli, status_is_good_or_not)
 
 Test(print, lookup)
 {
-	char *s = text_of(cli_lookup_print,
+	char *s = text_of(
+		cli_lookup_print,
 		"{\"address\":\"8.8.8.8\",\"found\":true,\"prefix\":"
 		"\"8.8.8.0/24\",\"as\":15169,\"as_name\":\"GOOGLE\","
 		"\"source\":\"bgp 192.0.2.1\",\"age_s\":3600,\"stale\":true,"
 		"\"table_as\":3356}");
 
-	cr_assert_str_eq(s, "address  8.8.8.8\n"
-			    "prefix   8.8.8.0/24\n"
-			    "as       15169 GOOGLE\n"
-			    "source   bgp 192.0.2.1 (stale: its session is down)\n"
-			    "age      1 h 0 min\n"
-			    "note     the packet path still says AS 3356: the "
-			    "change is not published yet\n");
+	cr_assert_str_eq(s,
+			 "address  8.8.8.8\n"
+			 "prefix   8.8.8.0/24\n"
+			 "as       15169 GOOGLE\n"
+			 "source   bgp 192.0.2.1 (stale: its session is down)\n"
+			 "age      1 h 0 min\n"
+			 "note     the packet path still says AS 3356: the "
+			 "change is not published yet\n");
 	free(s);
 	s = text_of(cli_lookup_print,
 		    "{\"address\":\"10.0.0.1\",\"found\":false,\"as\":0}");
@@ -340,36 +369,48 @@ Test(print, lookup)
 	"\"ipv6_ip_bytes\":40,\"rate\":{\"packets\":5,\"ip_bytes\":125000000," \
 	"\"wire_bytes\":1},\"rate_smooth\":{\"packets\":2000,\"ip_bytes\":"    \
 	"125,\"wire_bytes\":1}}"
-#define NONE                                                                   \
-	"{\"packets\":0,\"ip_bytes\":0,\"wire_bytes\":0,\"rate\":{\"packets\":" \
+#define NONE                                                        \
+	"{\"packets\":0,\"ip_bytes\":0,\"wire_bytes\":0,\"rate\":{" \
+	"\"packets\":"                                              \
 	"0,\"ip_bytes\":0},\"rate_smooth\":{\"packets\":0,\"ip_bytes\":0}}"
 
 Test(print, as)
 {
-	char *s = text_of(cli_as_print,
+	char *s = text_of(
+		cli_as_print,
 		"{\"as\":15169,\"as_name\":\"GOOGLE\",\"seen\":true,"
 		"\"receive\":{\"as_source\":" FLOW ",\"as_destination\":" NONE
-		"},\"transmit\":{\"as_source\":" NONE ",\"as_destination\":"
-		NONE "},\"pairs\":[{\"source_as\":15169,\"source_as_name\":"
+		"},\"transmit\":{\"as_source\":" NONE
+		",\"as_destination\":" NONE
+		"},\"pairs\":[{\"source_as\":15169,\"source_as_name\":"
 		"\"GOOGLE\",\"destination_as\":64500,\"destination_as_name\":"
 		"\"\",\"receive\":" FLOW ",\"transmit\":" NONE "}]}");
 
 	cr_assert_str_eq(s,
-"AS 15169 GOOGLE\n"
-"                  PACKETS  IP BYTES  WIRE BYTES  OF IT IPV6         RATE   PKT/S\n"
-"received from it       10    14,600      14,740          40  1.00 kbit/s  2.00 k\n"
-"received for it         0         0           0           0      0 bit/s       0\n"
-"sent from it            0         0           0           0      0 bit/s       0\n"
-"sent to it              0         0           0           0      0 bit/s       0\n"
-"\n"
-"SOURCE        DESTINATION  DIR  PACKETS  IP BYTES         RATE\n"
-"15169 GOOGLE  64500        in        10    14,600  1.00 kbit/s\n", "%s", s);
+			 "AS 15169 GOOGLE\n"
+			 "                  PACKETS  IP BYTES  WIRE BYTES  OF "
+			 "IT IPV6         RATE   PKT/S\n"
+			 "received from it       10    14,600      14,740      "
+			 "    40  1.00 kbit/s  2.00 k\n"
+			 "received for it         0         0           0      "
+			 "     0      0 bit/s       0\n"
+			 "sent from it            0         0           0      "
+			 "     0      0 bit/s       0\n"
+			 "sent to it              0         0           0      "
+			 "     0      0 bit/s       0\n"
+			 "\n"
+			 "SOURCE        DESTINATION  DIR  PACKETS  IP BYTES    "
+			 "     RATE\n"
+			 "15169 GOOGLE  64500        in        10    14,600  "
+			 "1.00 kbit/s\n",
+			 "%s", s);
 	free(s);
 }
 
 Test(print, peers)
 {
-	char *s = text_of(cli_peers_print,
+	char *s = text_of(
+		cli_peers_print,
 		"{\"peers\":[{\"name\":\"bird\",\"remote_as\":64500,\"state\":"
 		"\"established\",\"up\":true,\"state_age_s\":60,\"ipv4\":{"
 		"\"paths\":970000,\"stale\":0},\"ipv6\":{\"paths\":1,\"stale\":"
@@ -378,10 +419,13 @@ Test(print, peers)
 		"false,\"last_error\":\"Connection refused\"}]}");
 
 	cr_assert_str_eq(s,
-"NEIGHBOUR     AS  STATE        SINCE         IPV4  IPV6  STALE  MSG IN  MSG OUT  WHY\n"
-"bird       64500  established  1 min 0 s  970,000     1      2       9        4  \n"
-"192.0.2.9      1  active       0 s              0     0      0       0        0  Connection refused\n",
-		"%s", s);
+			 "NEIGHBOUR     AS  STATE        SINCE         IPV4  "
+			 "IPV6  STALE  MSG IN  MSG OUT  WHY\n"
+			 "bird       64500  established  1 min 0 s  970,000    "
+			 " 1      2       9        4  \n"
+			 "192.0.2.9      1  active       0 s              0    "
+			 " 0      0       0        0  Connection refused\n",
+			 "%s", s);
 	free(s);
 	s = text_of(cli_peers_print, "{\"peers\":[]}");
 	cr_assert(strstr(s, "no BGP neighbours"));
@@ -404,8 +448,8 @@ static char *top_text(const struct top_view *v, const char *json)
 	return all;
 }
 
-#define ALL                                                                    \
-	"\"known_ases\":2,\"known_pairs\":3,\"difference\":0,\"all\":{"        \
+#define ALL                                                             \
+	"\"known_ases\":2,\"known_pairs\":3,\"difference\":0,\"all\":{" \
 	"\"receive\":" FLOW ",\"transmit\":" NONE "}"
 
 Test(top, pictures)
@@ -422,10 +466,13 @@ Test(top, pictures)
 	s = top_text(&v, "{" ALL ",\"ases\":[{\"as\":15169,\"as_name\":"
 			 "\"GOOGLE\",\"receive\":" FLOW ",\"transmit\":" NONE
 			 "}]}");
-	cr_assert_str_eq(s,
-"in 1.00 Gbit/s, 5 pkt/s   out 0 bit/s, 0 pkt/s   2 ASes, 3 pairs   books balanced\n"
-"   AS  NAME             IN  IN PKT/S      OUT  OUT PKT/S\n"
-"15169  GOOGLE  1.00 Gbit/s         5  0 bit/s          0\n", "%s", s);
+	cr_assert_str_eq(
+		s,
+		"in 1.00 Gbit/s, 5 pkt/s   out 0 bit/s, 0 pkt/s   2 ASes, 3 "
+		"pairs   books balanced\n"
+		"   AS  NAME             IN  IN PKT/S      OUT  OUT PKT/S\n"
+		"15169  GOOGLE  1.00 Gbit/s         5  0 bit/s          0\n",
+		"%s", s);
 	free(s);
 	v.pairs = true;
 	v.names = false;
@@ -438,17 +485,20 @@ Test(top, pictures)
 	s = top_text(&v, "{" ALL ",\"pairs\":[{\"source_as\":3356,"
 			 "\"destination_as\":64500,\"receive\":" FLOW
 			 ",\"transmit\":" NONE "}]}");
-	cr_assert(strstr(s, "SRC AS  DST AS  IN BYTES  IN PKT  OUT BYTES  "
-			    "OUT PKT\n"
-			    "  3356   64500    14,600      10          0        "
-			    "0\n"), "%s", s);
+	cr_assert(strstr(s,
+			 "SRC AS  DST AS  IN BYTES  IN PKT  OUT BYTES  "
+			 "OUT PKT\n"
+			 "  3356   64500    14,600      10          0        "
+			 "0\n"),
+		  "%s", s);
 	free(s);
 	v.interfaces = true;
 	top_path(&v, path, sizeof(path));
 	cr_assert_str_eq(path, "/api/v1/interfaces");
 	s = top_text(&v, "{\"interfaces\":[" IFACE "]}");
 	cr_assert(strstr(s, "eth0       in   native  0 bit/s      0  1,300,000"
-			    "     -1.50\n"), "%s", s);
+			    "     -1.50\n"),
+		  "%s", s);
 	free(s);
 }
 

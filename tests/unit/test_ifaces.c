@@ -81,7 +81,8 @@ Test(ifaces, every_name_is_checked_before_one_is_attached,
 {
 	static struct iface_set s;
 	struct config_iface one[] = {{.name = v0}};
-	struct config_iface all[] = {{.name = v0}, {.name = v1},
+	struct config_iface all[] = {{.name = v0},
+				     {.name = v1},
 				     {.name = nope}};
 	struct config cfg = {.interfaces = all, .n_interfaces = 3};
 	char msg[KERN_MSG_LEN] = "";

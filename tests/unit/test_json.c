@@ -60,7 +60,8 @@ Test(json, any_bytes_are_a_string)
 			char c = (char)(seed >> 56);
 
 			if (seed >> 32 & 1) /* favour what is special */
-				c = "\"\\\n\x7f\xc3\xa9\xf0\x9f\x80\xed"[seed >> 40 & 7];
+				c = "\"\\\n\x7f\xc3\xa9\xf0\x9f\x80\xed"
+					[seed >> 40 & 7];
 			if (!c)
 				break;
 			text[n++] = c;

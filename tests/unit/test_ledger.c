@@ -30,7 +30,8 @@ struct world {
 
 static uint32_t rnd(struct world *w, uint32_t n)
 {
-	w->seed = w->seed * UINT64_C(6364136223846793005) + 1442695040888963407u;
+	w->seed =
+		w->seed * UINT64_C(6364136223846793005) + 1442695040888963407u;
 	return (uint32_t)(w->seed >> 33) % n;
 }
 
@@ -53,7 +54,8 @@ static void world_free(struct world *w)
 	free(w);
 }
 
-static void measure(struct asm_measure *m, uint64_t pk, uint64_t ip, uint64_t wi)
+static void measure(struct asm_measure *m, uint64_t pk, uint64_t ip,
+		    uint64_t wi)
 {
 	m->packets += pk;
 	m->ip_bytes += ip;
@@ -66,17 +68,19 @@ static void traffic(struct world *w, uint32_t src, uint32_t dst, uint32_t port,
 		    uint64_t bytes)
 {
 	struct asm_books *b = &w->books[port][dir];
-	uint64_t key = (((uint64_t)src << 28 | dst) * 4 + port) * 4 +
-		       dir * 2 + family / 6;
+	uint64_t key = (((uint64_t)src << 28 | dst) * 4 + port) * 4 + dir * 2 +
+		       family / 6;
 	uint32_t i = map_get(&w->index, key);
 
 	if (i == MAP_NONE) {
 		i = w->n;
 		cr_assert_lt(w->n, ROWS);
 		cr_assert_eq(map_add(&w->index, key, i), 0);
-		w->row[w->n++] = (struct asm_row){
-			.src_as = src, .dst_as = dst, .ifindex = port + 1,
-			.dir = (uint8_t)dir, .family = (uint8_t)family};
+		w->row[w->n++] = (struct asm_row){.src_as = src,
+						  .dst_as = dst,
+						  .ifindex = port + 1,
+						  .dir = (uint8_t)dir,
+						  .family = (uint8_t)family};
 	}
 	w->row[i].packets += packets;
 	w->row[i].ip_bytes += bytes;
@@ -93,8 +97,8 @@ static void drain(struct world *w, struct ledger *l)
 		ledger_pair(l, i, &w->row[i]);
 	for (uint32_t i = 0; i < PORTS; i++)
 		ledger_port(l, i == PORTS - 1 ? ASM_IF_UNLISTED : i * 7,
-			    i == PORTS - 1 ? NULL : &w->ifc[i],
-			    &w->books[i][0], &w->books[i][1]);
+			    i == PORTS - 1 ? NULL : &w->ifc[i], &w->books[i][0],
+			    &w->books[i][1]);
 	cr_assert_eq(ledger_end(l), 0);
 }
 
@@ -201,10 +205,12 @@ static void random_traffic(struct world *w, uint32_t ases)
 			b = rnd(w, ases);
 		if (rnd(w, 2))
 			traffic(w, a, b, rnd(w, PORTS), ASM_DIR_IN,
-				rnd(w, 3) ? 4 : 6, pk, pk * (40 + rnd(w, 1461)));
+				rnd(w, 3) ? 4 : 6, pk,
+				pk * (40 + rnd(w, 1461)));
 		else
 			traffic(w, b, a, rnd(w, PORTS), ASM_DIR_OUT,
-				rnd(w, 3) ? 4 : 6, pk, pk * (40 + rnd(w, 1461)));
+				rnd(w, 3) ? 4 : 6, pk,
+				pk * (40 + rnd(w, 1461)));
 	}
 	struct asm_books *b = &w->books[rnd(w, PORTS)][rnd(w, 2)];
 	uint64_t pk = rnd(w, 5), bytes = pk * rnd(w, 1500);
@@ -341,7 +347,8 @@ Test(series, evicted_only_when_quiet_and_outdone)
 		drain(w, l);
 		cr_assert(ledger_as_get(l, 300, &as) && !as.admitted);
 	}
-	cr_assert_eq(value_of(l, ASM_DIR_IN, LEDGER_OTHER, 200), 23 * 90000000u);
+	cr_assert_eq(value_of(l, ASM_DIR_IN, LEDGER_OTHER, 200),
+		     23 * 90000000u);
 	w->now_s = 3600 * 25;
 	traffic(w, 300, 200, 0, ASM_DIR_IN, 4, 10, 5);
 	drain(w, l);
@@ -498,8 +505,10 @@ Test(ledger, top)
 {
 	struct world *w = world_new(1);
 	struct ledger *l = ledger_of(1000, 20000, 86400);
-	struct ledger_order o = {.by = LEDGER_BY_IP_BYTES, .when = LEDGER_TOTAL,
-				 .dirs = 1u << ASM_DIR_IN, .role = LEDGER_SRC};
+	struct ledger_order o = {.by = LEDGER_BY_IP_BYTES,
+				 .when = LEDGER_TOTAL,
+				 .dirs = 1u << ASM_DIR_IN,
+				 .role = LEDGER_SRC};
 	struct ledger_as as[50];
 	struct ledger_aspair pair[5];
 

@@ -23,9 +23,8 @@ Test(prom, golden)
 	prom_family(&b, "flow_receive_bytes_total", PROM_COUNTER,
 		    "Bytes received.");
 	prom_u64(&b, "flow_receive_bytes_total",
-		 (struct prom_label[]){{"source_as", "15169"},
-				       {"hostname", "r1"},
-				       {0}},
+		 (struct prom_label[]){
+			 {"source_as", "15169"}, {"hostname", "r1"}, {0}},
 		 UINT64_MAX);
 	prom_family(&b, "x", PROM_GAUGE, "An x.");
 	prom_u64(&b, "x", NULL, 0);
@@ -53,10 +52,11 @@ Test(prom, hostile_names)
 		{"back\\slash\\", "back\\\\slash\\\\"},
 		{"\r\t\x01", "\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd"},
 		{"Telef\xc3\xb3nica", "Telef\xc3\xb3nica"},
-		{"\xe2\x82\xac \xf0\x9f\x98\x80", "\xe2\x82\xac \xf0\x9f\x98\x80"},
+		{"\xe2\x82\xac \xf0\x9f\x98\x80",
+		 "\xe2\x82\xac \xf0\x9f\x98\x80"},
 		{"latin\xe9!", "latin\xef\xbf\xbd!"},
 		{"cut\xe2\x82", "cut\xef\xbf\xbd\xef\xbf\xbd"},
-		{"\xc0\xaf", "\xef\xbf\xbd\xef\xbf\xbd"},     /* overlong */
+		{"\xc0\xaf", "\xef\xbf\xbd\xef\xbf\xbd"}, /* overlong */
 		{"\xed\xa0\x80", "\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd"},
 		{"\xf4\x90\x80\x80",
 		 "\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd"},
@@ -83,7 +83,8 @@ Test(prom, process)
 	double rss = 0, start = 0;
 	const char *at = strstr(b.p, "\nprocess_resident_memory_bytes ");
 
-	cr_assert(at && sscanf(at, "\nprocess_resident_memory_bytes %lf", &rss));
+	cr_assert(at &&
+		  sscanf(at, "\nprocess_resident_memory_bytes %lf", &rss));
 	cr_assert(rss > 100000 && rss < 1e12);
 	at = strstr(b.p, "\nprocess_start_time_seconds ");
 	cr_assert(at && sscanf(at, "\nprocess_start_time_seconds %lf", &start));

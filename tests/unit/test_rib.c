@@ -13,11 +13,11 @@
 #include "route/radix.h"
 #include "route/rib.h"
 
-#define N_SRC	  5
-#define N_PREFIX  48
-#define N_ATTR	  12
-#define N_PATHS	  4096
-#define PATH_IDS  3
+#define N_SRC    5
+#define N_PREFIX 48
+#define N_ATTR   12
+#define N_PATHS  4096
+#define PATH_IDS 3
 
 static uint64_t rnd_state;
 
@@ -51,12 +51,16 @@ static struct best_path oracle_rank(const struct opath *p)
 	const struct rib_source_cfg *c = &cfgs[p->src];
 
 	return (struct best_path){
-		.kind = (uint8_t)c->kind, .stale = p->stale,
-		.ebgp = (a->flags & ATTR_EBGP) != 0, .origin = a->origin,
+		.kind = (uint8_t)c->kind,
+		.stale = p->stale,
+		.ebgp = (a->flags & ATTR_EBGP) != 0,
+		.origin = a->origin,
 		.local_pref = a->flags & ATTR_HAS_LOCPREF ? a->local_pref : 100,
-		.hops = a->path_hops, .neighbour_as = a->neighbour_as,
+		.hops = a->path_hops,
+		.neighbour_as = a->neighbour_as,
 		.med = a->flags & ATTR_HAS_MED ? a->med : 0,
-		.router_id = c->router_id, .peer = c->peer,
+		.router_id = c->router_id,
+		.peer = c->peer,
 		.path_id = p->path_id,
 	};
 }
@@ -198,12 +202,16 @@ static void step_announce(struct rib *rib, int src, int prefix, uint32_t now)
 	struct opath *p = oracle_find(src, prefix, id);
 
 	cr_assert_eq(rib_announce(rib, src_no[src], &universe[prefix], id,
-				  attrs[a], now), 0);
+				  attrs[a], now),
+		     0);
 	if (!p) {
 		for (p = list; p->used; p++)
 			;
-		*p = (struct opath){.used = true, .src = src, .attr = -1,
-				    .prefix = prefix, .path_id = id};
+		*p = (struct opath){.used = true,
+				    .src = src,
+				    .attr = -1,
+				    .prefix = prefix,
+				    .path_id = id};
 	}
 	if (p->attr != a)
 		p->since = now;
@@ -240,11 +248,10 @@ static void step_source(struct rib *rib, int src, int family, uint32_t what)
 		else
 			p->used = false;
 	}
-	got = what == 0	  ? rib_mark_stale(rib, src_no[src],
-					   (enum family)family)
-	      : what == 1 ? rib_sweep_stale(rib, src_no[src],
-					    (enum family)family)
-			  : rib_flush(rib, src_no[src], (enum family)family);
+	got = what == 0 ? rib_mark_stale(rib, src_no[src], (enum family)family)
+	      : what == 1
+		      ? rib_sweep_stale(rib, src_no[src], (enum family)family)
+		      : rib_flush(rib, src_no[src], (enum family)family);
 	cr_assert_eq(got, n);
 }
 
@@ -348,11 +355,15 @@ Test(rib, oracle)
 Test(rib, best_order)
 {
 	/* each step beats all that follow it */
-	const struct best_path base = {.kind = RIB_BGP, .local_pref = 100,
-				       .hops = 3, .origin = 1,
-				       .neighbour_as = 1, .med = 5,
+	const struct best_path base = {.kind = RIB_BGP,
+				       .local_pref = 100,
+				       .hops = 3,
+				       .origin = 1,
+				       .neighbour_as = 1,
+				       .med = 5,
 				       .router_id = 9,
-				       .peer = {.hi = 9}, .path_id = 9};
+				       .peer = {.hi = 9},
+				       .path_id = 9};
 	struct best_path p[9];
 
 	for (int i = 0; i < 9; i++)
@@ -380,14 +391,15 @@ Test(rib, med_only_within_one_neighbour)
 {
 	/* The classic: a beats b by identifier, b beats c by AS, c beats a
 	 * by MED; the outcome must not depend on the order. */
-	struct best_path a = {.kind = RIB_BGP, .neighbour_as = 1, .med = 10,
-			      .router_id = 1};
-	struct best_path b = {.kind = RIB_BGP, .neighbour_as = 2, .med = 0,
-			      .router_id = 2};
-	struct best_path c = {.kind = RIB_BGP, .neighbour_as = 1, .med = 5,
-			      .router_id = 3};
+	struct best_path a = {
+		.kind = RIB_BGP, .neighbour_as = 1, .med = 10, .router_id = 1};
+	struct best_path b = {
+		.kind = RIB_BGP, .neighbour_as = 2, .med = 0, .router_id = 2};
+	struct best_path c = {
+		.kind = RIB_BGP, .neighbour_as = 1, .med = 5, .router_id = 3};
 	const struct best_path orders[6][3] = {
-		{a, b, c}, {a, c, b}, {b, a, c}, {b, c, a}, {c, a, b}, {c, b, a},
+		{a, b, c}, {a, c, b}, {b, a, c},
+		{b, c, a}, {c, a, b}, {c, b, a},
 	};
 
 	for (int i = 0; i < 6; i++)

@@ -269,8 +269,9 @@ Test(table, every_length)
 					       : turn == 1 ? 128 - i
 							   : i * 50 % 129;
 				uint32_t asn = turn == 3 ? 0 : 1000 + len;
-				struct prefix p = nested(FAMILY_IP6, len,
-							 keys[k][0], keys[k][1]);
+				struct prefix p =
+					nested(FAMILY_IP6, len, keys[k][0],
+					       keys[k][1]);
 
 				rig_set(&g, &p, asn);
 				if (len <= 32) {
@@ -419,7 +420,8 @@ Test(table, swap_under_reader)
 			rig_set(&g, &full.e[i].prefix,
 				swap_asn(&full.e[i], i, two));
 		for (uint32_t k = 0; k < SWAP_KEYS; k++)
-			(two ? s.two : s.one)[k] = ref_lookup(&g.ref, &s.key[k]);
+			(two ? s.two : s.one)[k] =
+				ref_lookup(&g.ref, &s.key[k]);
 	}
 	cr_assert_eq(rig_flush(&g), TABLE_CLEAN);
 	s.words = g.words;
@@ -489,8 +491,7 @@ Test(table, restart)
 		check_edges(&g, &full.e[i].prefix);
 	/* ... and then everything: what did not come back is gone. */
 	for (size_t i = 1; i < full.n; i += 2)
-		rig_set(&g, &full.e[i].prefix,
-			i % 3 ? full.e[i].asn : 0);
+		rig_set(&g, &full.e[i].prefix, i % 3 ? full.e[i].asn : 0);
 	table_release(g.table, FAMILY_IP4);
 	table_release(g.table, FAMILY_IP6);
 	cr_assert_eq(rig_flush(&g), TABLE_CLEAN);
@@ -519,9 +520,9 @@ Test(table, restart_with_damage)
 			uint32_t at = (uint32_t)(rnd64(&g.rnd) % g.n_words);
 
 			/* a random word, or a pointer to another's block */
-			g.words[at] = i & 1 ? (uint32_t)rnd64(&g.rnd)
-					    : g.words[rnd64(&g.rnd) %
-						      g.n_words];
+			g.words[at] =
+				i & 1 ? (uint32_t)rnd64(&g.rnd)
+				      : g.words[rnd64(&g.rnd) % g.n_words];
 		}
 		rig_open(&g);
 		cr_assert_gt(rig_stats(&g).repaired, 0);
@@ -572,8 +573,7 @@ Test(table, no_room)
 	cr_assert_gt(s.no_space, 0);
 	cr_assert_leq(s.words_used, s.words);
 	for (size_t i = 0; i < full.n; i += THIN)
-		answered += right_or_none(&g,
-					  prefix_first(&full.e[i].prefix));
+		answered += right_or_none(&g, prefix_first(&full.e[i].prefix));
 	cr_assert_gt(answered, full.n / THIN / 4);
 	/* Not tried in vain each time. */
 	for (int i = 0; i < 1000; i++)
@@ -625,8 +625,8 @@ Test(table, sizes_that_cannot_be)
 
 	rig_init(&g, TABLE_WORDS_MIN, 10);
 	for (unsigned i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
-		const struct table_cfg cfg = {g.words, bad[i], g.as,
-					      g.as_slots, &g.state};
+		const struct table_cfg cfg = {g.words, bad[i], g.as, g.as_slots,
+					      &g.state};
 		struct table *t = NULL;
 
 		cr_assert_eq(table_open(&cfg, g.rib, &t), -EINVAL);
@@ -638,10 +638,10 @@ Test(table, sizes_that_cannot_be)
 /* What was replaced stays as it was until it is reclaimed. */
 Test(table, retired_blocks_wait)
 {
-	const struct prefix in = nested(FAMILY_IP4, 24,
-					UINT64_C(0x0a01020000000000), 0);
-	const struct prefix p = nested(FAMILY_IP4, 22,
-				       UINT64_C(0x0a01000000000000), 0);
+	const struct prefix in =
+		nested(FAMILY_IP4, 24, UINT64_C(0x0a01020000000000), 0);
+	const struct prefix p =
+		nested(FAMILY_IP4, 22, UINT64_C(0x0a01000000000000), 0);
 	struct addr a = prefix_first(&in);
 	struct table_stats s;
 	uint32_t entry;
@@ -666,14 +666,15 @@ Test(table, retired_blocks_wait)
 	cr_assert_neq(seal, 0);
 	/* still what a late reader needs, though much was built since */
 	for (uint32_t i = 0; i < 1000; i++) {
-		struct prefix other = nested(FAMILY_IP4, 28,
-					     (uint64_t)i << 44, 0);
+		struct prefix other =
+			nested(FAMILY_IP4, 28, (uint64_t)i << 44, 0);
 
 		rig_set(&g, &other, 50);
 	}
 	cr_assert_eq(table_flush(g.table, TABLE_FLUSH_NOW, 6), TABLE_CLEAN);
-	cr_assert_eq(g.as[g.words[(entry & ASM_OFF_MASK) +
-				  (a.hi >> 40 & 15)]].asn, 8);
+	cr_assert_eq(
+		g.as[g.words[(entry & ASM_OFF_MASK) + (a.hi >> 40 & 15)]].asn,
+		8);
 	table_reclaim(g.table, seal + 1);
 	cr_assert_eq(rig_stats(&g).words_retired, s.words_retired);
 	table_reclaim(g.table, seal);
@@ -693,10 +694,9 @@ Test(table, busy_flushes_are_put_off)
 		int rc;
 
 		for (uint32_t i = 0; i < 10000; i++) {
-			struct prefix p = nested(FAMILY_IP4, 24,
-						 (turn * UINT64_C(10000) + i)
-							 << 41,
-						 0);
+			struct prefix p =
+				nested(FAMILY_IP4, 24,
+				       (turn * UINT64_C(10000) + i) << 41, 0);
 
 			rig_set(&g, &p, 1 + i);
 			last = prefix_first(&p);

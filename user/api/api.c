@@ -85,13 +85,15 @@ static bool parse_arg(const struct arg_spec *sp, const char *value,
 	case KIND_NUMBER:
 		if (parse_u32(value, ret) && *ret >= sp->min && *ret <= sp->max)
 			return true;
-		buf_printf(err, "parameter \"%s\" must be a number from %u to %u",
+		buf_printf(err,
+			   "parameter \"%s\" must be a number from %u to %u",
 			   sp->key, sp->min, sp->max);
 		return false;
 	case KIND_ASN:
 		if (parse_u32(value, ret))
 			return true;
-		buf_printf(err, "parameter \"%s\" must be an AS number", sp->key);
+		buf_printf(err, "parameter \"%s\" must be an AS number",
+			   sp->key);
 		return false;
 	case KIND_ADDR:
 		if (!addr_parse(value, ret_addr))
@@ -214,8 +216,7 @@ static void answer_endpoint(struct api_ctx *ctx, const struct endpoint *e,
 	}
 	if (!ok) {
 		buf_putc(&err, 0);
-		answer_error(r, true, 400,
-			     err.failed ? "bad request" : err.p);
+		answer_error(r, true, 400, err.failed ? "bad request" : err.p);
 		buf_free(&err);
 		return;
 	}
@@ -299,9 +300,8 @@ static struct api_text *metrics_page(struct api_ctx *ctx, bool gzip)
 	struct mono now = mono_now();
 
 	ledger_sums(ctx->ledger, &sums);
-	if (ctx->metrics &&
-	    (ctx->metrics_drain != sums.drains ||
-	     mono_diff_ns(ctx->metrics_at, now) >= METRICS_NS))
+	if (ctx->metrics && (ctx->metrics_drain != sums.drains ||
+			     mono_diff_ns(ctx->metrics_at, now) >= METRICS_NS))
 		metrics_drop(ctx);
 	if (!ctx->metrics) {
 		struct api_text *t = text_new();
@@ -347,7 +347,8 @@ static void answer(struct api_ctx *ctx, const struct api_request *req,
 	bool json = !strncmp(path, "/api", 4);
 	const struct endpoint *e = find_endpoint(path, &rest);
 
-	if (strcmp(req->method, "GET") != 0 && strcmp(req->method, "HEAD") != 0) {
+	if (strcmp(req->method, "GET") != 0 &&
+	    strcmp(req->method, "HEAD") != 0) {
 		answer_error(r, json, 405, "only GET and HEAD");
 		r->allow = "GET, HEAD";
 	} else if (e) {
@@ -442,9 +443,11 @@ void api_balance_of(const struct api_ctx *ctx, const struct ledger_port *p,
 	if (r.ifc && r.ifc->have_stats) {
 		const struct ifstat *now = &r.ifc->now;
 
-		r.if_packets[ASM_DIR_IN] = now->rx_packets - base->base_rx_packets;
+		r.if_packets[ASM_DIR_IN] =
+			now->rx_packets - base->base_rx_packets;
 		r.if_bytes[ASM_DIR_IN] = now->rx_bytes - base->base_rx_bytes;
-		r.if_packets[ASM_DIR_OUT] = now->tx_packets - base->base_tx_packets;
+		r.if_packets[ASM_DIR_OUT] =
+			now->tx_packets - base->base_tx_packets;
 		r.if_bytes[ASM_DIR_OUT] = now->tx_bytes - base->base_tx_bytes;
 	}
 	for (unsigned d = 0; d < ASM_DIRS; d++) {

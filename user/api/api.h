@@ -36,12 +36,12 @@ struct api_iface {
 
 /* The prefix table that the packet path reads. */
 struct api_table {
-	bool live;           /* a table is published: lookups answer */
-	const char *source;  /* "bgp", "libloc", "snapshot", "none" */
+	bool live;          /* a table is published: lookups answer */
+	const char *source; /* "bgp", "libloc", "snapshot", "none" */
 	uint64_t prefixes[FAMILIES];
 	uint64_t words_used, words;
 	uint64_t as_used, as_max;
-	uint64_t epoch;      /* changes published so far */
+	uint64_t epoch;        /* changes published so far */
 	uint64_t published_at; /* seconds since the epoch, 0: never */
 };
 
@@ -64,10 +64,10 @@ typedef void (*api_peer_fn)(void *ctx, const struct bgp_peer_info *peer);
 
 struct api_ctx {
 	/* set once */
-	const char *router;   /* the label `hostname`; never NULL */
+	const char *router; /* the label `hostname`; never NULL */
 	const char *version;
 	uint32_t local_as;
-	uint64_t started_at;  /* seconds since the epoch */
+	uint64_t started_at; /* seconds since the epoch */
 	struct mono started;
 	const struct ledger *ledger; /* never NULL */
 	const struct rib *rib;       /* NULL until there is one */
@@ -129,9 +129,9 @@ struct api_request {
 
 struct api_response {
 	unsigned status;
-	const char *type;  /* static */
-	const char *allow; /* for 405, else NULL */
-	bool gzip;         /* text is gzip */
+	const char *type;      /* static */
+	const char *allow;     /* for 405, else NULL */
+	bool gzip;             /* text is gzip */
 	struct api_text *text; /* the body; the caller drops the reference */
 };
 
@@ -139,6 +139,6 @@ struct api_response {
  * JSON body {"error": "…"} (or plain text outside /api). -ENOMEM: not even
  * that; *ret is untouched. */
 int api_handle(struct api_ctx *ctx, const struct api_request *req,
-		struct api_response *ret);
+	       struct api_response *ret);
 
 #endif

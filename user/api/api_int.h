@@ -59,10 +59,8 @@ void api_json_version(struct api_ctx *ctx, const struct api_args *a,
 		      struct jw *j);
 void api_json_status(struct api_ctx *ctx, const struct api_args *a,
 		     struct jw *j);
-void api_json_top(struct api_ctx *ctx, const struct api_args *a,
-		  struct jw *j);
-void api_json_as(struct api_ctx *ctx, const struct api_args *a,
-		 struct jw *j);
+void api_json_top(struct api_ctx *ctx, const struct api_args *a, struct jw *j);
+void api_json_as(struct api_ctx *ctx, const struct api_args *a, struct jw *j);
 void api_json_lookup(struct api_ctx *ctx, const struct api_args *a,
 		     struct jw *j);
 void api_json_interfaces(struct api_ctx *ctx, const struct api_args *a,

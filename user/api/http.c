@@ -95,7 +95,8 @@ static enum MHD_Result send_plain(struct MHD_Connection *c, unsigned status)
 {
 	static char none[] = "";
 	struct MHD_Response *m =
-		MHD_create_response_from_buffer(0, none, MHD_RESPMEM_PERSISTENT);
+		MHD_create_response_from_buffer(0, none,
+						MHD_RESPMEM_PERSISTENT);
 
 	if (!m)
 		return MHD_NO;
@@ -161,8 +162,8 @@ static enum MHD_Result on_request(void *cls, struct MHD_Connection *c,
 
 	(void)MHD_get_connection_values(c, MHD_GET_ARGUMENT_KIND, on_param,
 					&req);
-	req.gzip = takes_gzip(MHD_lookup_connection_value(
-		c, MHD_HEADER_KIND, "Accept-Encoding"));
+	req.gzip = takes_gzip(MHD_lookup_connection_value(c, MHD_HEADER_KIND,
+							  "Accept-Encoding"));
 	if (rq->body)
 		return send_plain(c, MHD_HTTP_CONTENT_TOO_LARGE);
 	if (api_handle(h->ctx, &req, &res))
@@ -195,8 +196,9 @@ static void on_timer(uv_timer_t *t);
 
 static unsigned connections(const struct server *s)
 {
-	const union MHD_DaemonInfo *info = MHD_get_daemon_info(
-		s->mhd, MHD_DAEMON_INFO_CURRENT_CONNECTIONS);
+	const union MHD_DaemonInfo *info =
+		MHD_get_daemon_info(s->mhd,
+				    MHD_DAEMON_INFO_CURRENT_CONNECTIONS);
 
 	return info ? info->num_connections : 0;
 }
@@ -255,15 +257,13 @@ static struct MHD_Daemon *mhd_start(struct http *h, int fd,
 	return MHD_start_daemon(
 		MHD_USE_EPOLL, 0, NULL, NULL, on_request, h,
 		MHD_OPTION_EXTERNAL_LOGGER, on_log, NULL,
-		MHD_OPTION_LISTEN_SOCKET, fd,
-		MHD_OPTION_CONNECTION_LIMIT, conns,
-		MHD_OPTION_PER_IP_CONNECTION_LIMIT, local ? 0u : per_ip,
+		MHD_OPTION_LISTEN_SOCKET, fd, MHD_OPTION_CONNECTION_LIMIT,
+		conns, MHD_OPTION_PER_IP_CONNECTION_LIMIT, local ? 0u : per_ip,
 		MHD_OPTION_CONNECTION_TIMEOUT,
 		cfg->timeout_s ? cfg->timeout_s : (unsigned)DEFAULT_TIMEOUT_S,
 		MHD_OPTION_CONNECTION_MEMORY_LIMIT,
-		(size_t)MEMORY_PER_CONNECTION,
-		MHD_OPTION_NOTIFY_COMPLETED, on_completed, NULL,
-		MHD_OPTION_END);
+		(size_t)MEMORY_PER_CONNECTION, MHD_OPTION_NOTIFY_COMPLETED,
+		on_completed, NULL, MHD_OPTION_END);
 }
 
 static int server_start(uv_loop_t *loop, struct http *h, struct server *s,
@@ -291,12 +291,11 @@ fail:
 	return -EIO;
 }
 
-int http_start(uv_loop_t *loop, const struct http_cfg *cfg,
-	       struct api_ctx *ctx, struct http **ret)
+int http_start(uv_loop_t *loop, const struct http_cfg *cfg, struct api_ctx *ctx,
+	       struct http **ret)
 {
-	struct http *h = calloc(1, sizeof(*h) +
-					   cfg->n_listeners *
-						   sizeof(struct server));
+	struct http *h = calloc(1, sizeof(*h) + cfg->n_listeners *
+							sizeof(struct server));
 	unsigned i = 0;
 	int err = h ? 0 : -ENOMEM;
 

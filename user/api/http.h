@@ -24,8 +24,8 @@ struct http_cfg {
 
 /* ctx and loop stay the caller's and must outlive the server. -EIO: the
  * library would not start. */
-int http_start(uv_loop_t *loop, const struct http_cfg *cfg,
-	       struct api_ctx *ctx, struct http **ret);
+int http_start(uv_loop_t *loop, const struct http_cfg *cfg, struct api_ctx *ctx,
+	       struct http **ret);
 /* Closes all connections and listeners; what it has in the loop is gone after
  * the loop's next turn, and then it frees itself. NULL is fine. */
 void http_stop(struct http *h);

@@ -60,7 +60,7 @@ static void pairs(const struct api_ctx *ctx, const struct ledger_order *o,
 		jw_str(j, "source_as_name", api_as_name(ctx, top[i].src_as));
 		jw_u64(j, "destination_as", top[i].dst_as);
 		jw_str(j, "destination_as_name",
-			 api_as_name(ctx, top[i].dst_as));
+		       api_as_name(ctx, top[i].dst_as));
 		for (unsigned d = 0; d < ASM_DIRS; d++)
 			flow(j, api_dir_name[d], &top[i].flow[d]);
 		jw_end(j);

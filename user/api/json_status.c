@@ -14,8 +14,7 @@ void api_json_version(struct api_ctx *ctx, const struct api_args *a,
 	jw_u64(j, "abi", ASM_ABI_VERSION);
 }
 
-static void measure(struct jw *j, const char *key,
-		    const struct asm_measure *m)
+static void measure(struct jw *j, const char *key, const struct asm_measure *m)
 {
 	jw_object(j, key);
 	jw_u64(j, "packets", m->packets);
@@ -78,8 +77,7 @@ static void iface_facts(struct jw *j, const struct api_iface *f)
 	jw_str(j, "error", f->error[0] ? f->error : NULL);
 }
 
-static void port(const struct api_ctx *ctx, struct jw *j, size_t i,
-		 bool *seen)
+static void port(const struct api_ctx *ctx, struct jw *j, size_t i, bool *seen)
 {
 	struct ledger_port p;
 	struct api_balance bal;
@@ -88,9 +86,9 @@ static void port(const struct api_ctx *ctx, struct jw *j, size_t i,
 	api_balance_of(ctx, &p, &bal);
 	jw_object(j, NULL);
 	jw_str(j, "name",
-		 p.slot == ASM_IF_UNLISTED ? "unlisted"
-		 : bal.ifc		   ? bal.ifc->name
-					   : p.ifc.name);
+	       p.slot == ASM_IF_UNLISTED ? "unlisted"
+	       : bal.ifc                 ? bal.ifc->name
+					 : p.ifc.name);
 	jw_u64(j, "ifindex", p.ifc.ifindex);
 	jw_bool(j, "present", bal.ifc != NULL);
 	if (bal.ifc) {
@@ -101,9 +99,9 @@ static void port(const struct api_ctx *ctx, struct jw *j, size_t i,
 		jw_object(j, api_dir_name[d]);
 		if (bal.ifc)
 			jw_str(j, "mode",
-				 attach_mode_name(d == ASM_DIR_IN
-							  ? bal.ifc->in
-							  : bal.ifc->out));
+			       attach_mode_name(d == ASM_DIR_IN
+							? bal.ifc->in
+							: bal.ifc->out));
 		rate(j, "rate", &p.last[d]);
 		rate(j, "rate_smooth", &p.smooth[d]);
 		books(j, "books", &p.books[d]);
@@ -138,8 +136,8 @@ void api_json_interfaces(struct api_ctx *ctx, const struct api_args *a,
 		for (unsigned d = 0; d < ASM_DIRS; d++) {
 			jw_object(j, api_dir_name[d]);
 			jw_str(j, "mode",
-				 attach_mode_name(d == ASM_DIR_IN ? f->in
-								  : f->out));
+			       attach_mode_name(d == ASM_DIR_IN ? f->in
+								: f->out));
 			jw_null(j, "balance");
 			jw_end(j);
 		}
@@ -210,8 +208,7 @@ static void peer(void *ctx, const struct bgp_peer_info *p)
 	jw_u64(j, "updates_received", p->msgs_in[BGP_UPDATE]);
 	jw_object(j, "counters");
 	for (unsigned i = 0; i < BGP_COUNTERS; i++)
-		jw_u64(j, bgp_counter_str((enum bgp_counter)i),
-			 p->counters[i]);
+		jw_u64(j, bgp_counter_str((enum bgp_counter)i), p->counters[i]);
 	jw_end(j);
 	notification(j, "last_received", &p->last_in, p->last_in_age_ns);
 	notification(j, "last_sent", &p->last_out, p->last_out_age_ns);
@@ -219,8 +216,7 @@ static void peer(void *ctx, const struct bgp_peer_info *p)
 	jw_end(j);
 }
 
-void api_json_peers(struct api_ctx *ctx, const struct api_args *a,
-		    struct jw *j)
+void api_json_peers(struct api_ctx *ctx, const struct api_args *a, struct jw *j)
 {
 	(void)a;
 	jw_array(j, "peers");
@@ -249,7 +245,7 @@ static void table(const struct api_ctx *ctx, struct jw *j)
 	jw_u64(j, "published_at", t->published_at);
 	if (t->published_at)
 		jw_u64(j, "age_s",
-			 now > t->published_at ? now - t->published_at : 0);
+		       now > t->published_at ? now - t->published_at : 0);
 	else
 		jw_null(j, "age_s");
 	jw_end(j);
@@ -294,7 +290,7 @@ void api_json_status(struct api_ctx *ctx, const struct api_args *a,
 	jw_u64(j, "local_as", ctx->local_as);
 	jw_u64(j, "started_at", ctx->started_at);
 	jw_i64(j, "uptime_s",
-		 mono_diff_ns(ctx->started, mono_now()) / NSEC_PER_SEC);
+	       mono_diff_ns(ctx->started, mono_now()) / NSEC_PER_SEC);
 	jw_u64(j, "meter_starts", ctx->meter_starts);
 	jw_bool(j, "ready", api_ready(ctx));
 	status_books(&s, j);

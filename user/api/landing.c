@@ -84,7 +84,7 @@ static void port(const struct api_ctx *ctx, struct buf *b, size_t i)
 
 		buf_puts(b, "<tr><td>");
 		escape(b, p.slot == ASM_IF_UNLISTED ? "unlisted"
-			  : bal.ifc		    ? bal.ifc->name
+			  : bal.ifc                 ? bal.ifc->name
 						    : p.ifc.name);
 		buf_printf(b, " <span class=m>%s</span></td><td>",
 			   api_dir_name[d]);
@@ -143,7 +143,8 @@ static void feed_card(const struct api_ctx *ctx, struct buf *b)
 		buf_puts(b, " IPv6 prefixes from ");
 		escape(b, t->source ? t->source : "none");
 	}
-	buf_printf(b, "</p><p>%u of %u BGP sessions established.</p></section>\n",
+	buf_printf(b,
+		   "</p><p>%u of %u BGP sessions established.</p></section>\n",
 		   peers.established, peers.peers);
 }
 

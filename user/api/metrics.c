@@ -102,7 +102,8 @@ static const struct measure_kind {
 	size_t at;
 } measures[] = {
 	{"packets_total", "packets", offsetof(struct asm_measure, packets)},
-	{"ip_bytes_total", "IP bytes (IPv4 total length, IPv6 payload length + 40)",
+	{"ip_bytes_total",
+	 "IP bytes (IPv4 total length, IPv6 payload length + 40)",
 	 offsetof(struct asm_measure, ip_bytes)},
 	{"wire_bytes_total", "bytes of Ethernet frames without FCS",
 	 offsetof(struct asm_measure, wire_bytes)},
@@ -131,7 +132,8 @@ static void port_measure(struct buf *b, const struct port_row *rows, size_t n,
 	prom_family(b, name, PROM_COUNTER, help);
 	for (size_t i = 0; i < n; i++)
 		prom_u64(b, name,
-			 (struct prom_label[]){{"interface", rows[i].name}, {0}},
+			 (struct prom_label[]){{"interface", rows[i].name},
+					       {0}},
 			 measure_at(&rows[i].p.books[d],
 				    offsetof(struct asm_books, seen), m->at));
 
@@ -143,7 +145,8 @@ static void port_measure(struct buf *b, const struct port_row *rows, size_t n,
 	prom_family(b, name, PROM_COUNTER, help);
 	for (size_t i = 0; i < n; i++)
 		prom_u64(b, name,
-			 (struct prom_label[]){{"interface", rows[i].name}, {0}},
+			 (struct prom_label[]){{"interface", rows[i].name},
+					       {0}},
 			 measure_at(&rows[i].p.books[d],
 				    offsetof(struct asm_books, attributed),
 				    m->at));
@@ -155,14 +158,15 @@ static void port_measure(struct buf *b, const struct port_row *rows, size_t n,
 		 m->what, past(d));
 	prom_family(b, name, PROM_COUNTER, help);
 	for (size_t i = 0; i < n; i++) {
-		for (size_t v = 0; v < sizeof(verdicts) / sizeof(*verdicts); v++)
+		for (size_t v = 0; v < sizeof(verdicts) / sizeof(*verdicts);
+		     v++)
 			prom_u64(b, name,
 				 (struct prom_label[]){
 					 {"interface", rows[i].name},
 					 {"reason", verdicts[v].reason},
 					 {0}},
-				 measure_at(&rows[i].p.books[d],
-					    verdicts[v].at, m->at));
+				 measure_at(&rows[i].p.books[d], verdicts[v].at,
+					    m->at));
 	}
 }
 
@@ -174,7 +178,8 @@ static void port_own(struct buf *b, const struct port_row *rows, size_t n,
 	snprintf(name, sizeof(name), "asmeter_interface_%s_device_%s_total",
 		 api_dir_name[d], bytes ? "bytes" : "packets");
 	snprintf(help, sizeof(help),
-		 "%s %s by the interface's own counter since asmeter counts there.",
+		 "%s %s by the interface's own counter since asmeter counts "
+		 "there.",
 		 bytes ? "Bytes" : "Packets", past(d));
 	prom_family(b, name, PROM_COUNTER, help);
 	for (size_t i = 0; i < n; i++) {
@@ -242,10 +247,10 @@ static void modes(const struct api_ctx *ctx, struct buf *b)
 			prom_u64(b, name,
 				 (struct prom_label[]){
 					 {"interface", f->name},
-					 {"mode", attach_mode_name(
-							  d == ASM_DIR_IN
-								  ? f->in
-								  : f->out)},
+					 {"mode",
+					  attach_mode_name(d == ASM_DIR_IN
+								   ? f->in
+								   : f->out)},
 					 {0}},
 				 1);
 		}
@@ -272,8 +277,8 @@ static size_t port_rows(const struct api_ctx *ctx, struct port_row *rows)
 		api_balance_of(ctx, &r->p, &r->bal);
 		snprintf(r->name, sizeof(r->name), "%s",
 			 r->p.slot == ASM_IF_UNLISTED ? "unlisted"
-			 : r->bal.ifc ? r->bal.ifc->name
-				      : r->p.ifc.name);
+			 : r->bal.ifc                 ? r->bal.ifc->name
+						      : r->p.ifc.name);
 		bool again = false;
 
 		/* an interface that came back has a new slot: one name, one
@@ -331,8 +336,8 @@ static void table(const struct api_ctx *ctx, struct buf *b)
 	    "Kernel memory of the prefix table in use.", t->words_used * 4);
 	one(b, "asmeter_table_size_bytes", PROM_GAUGE,
 	    "Kernel memory of the prefix table.", t->words * 4);
-	one(b, "asmeter_table_ases", PROM_GAUGE,
-	    "AS indexes given out.", t->as_used);
+	one(b, "asmeter_table_ases", PROM_GAUGE, "AS indexes given out.",
+	    t->as_used);
 	one(b, "asmeter_table_ases_max", PROM_GAUGE,
 	    "AS indexes that there are.", t->as_max);
 	one(b, "asmeter_table_changes_total", PROM_COUNTER,
@@ -372,7 +377,8 @@ static void books(const struct api_ctx *ctx, struct buf *b)
 	one(b, "asmeter_transmit_series", PROM_GAUGE,
 	    "Series of flow_transmit_bytes_total.", s.series[ASM_DIR_OUT]);
 	one(b, "asmeter_map_used_rows", PROM_GAUGE,
-	    "Rows in use in the fullest part of the counter map.", m->rows_used);
+	    "Rows in use in the fullest part of the counter map.",
+	    m->rows_used);
 	one(b, "asmeter_map_max_rows", PROM_GAUGE,
 	    "Rows that a part of the counter map has.", m->rows);
 	onef(b, "asmeter_map_fill_ratio", "Fill of the counter map.",
@@ -396,12 +402,11 @@ static void build(const struct api_ctx *ctx, struct buf *b)
 	prom_family(b, "asmeter_build_info", PROM_GAUGE,
 		    "What this asmeter is.");
 	prom_u64(b, "asmeter_build_info",
-		 (struct prom_label[]){
-			 {"version", ctx->version},
-			 {"compiler", "gcc " __VERSION__},
-			 {"kernel", uname(&u) ? "" : u.release},
-			 {"libbpf", libbpf},
-			 {0}},
+		 (struct prom_label[]){{"version", ctx->version},
+				       {"compiler", "gcc " __VERSION__},
+				       {"kernel", uname(&u) ? "" : u.release},
+				       {"libbpf", libbpf},
+				       {0}},
 		 1);
 	one(b, "asmeter_meter_starts_total", PROM_COUNTER,
 	    "Times the keeper has started the meter.", ctx->meter_starts);
@@ -428,8 +433,8 @@ struct peer_ctx {
 
 static void put_up(struct peer_ctx *c, const struct bgp_peer_info *p)
 {
-	prom_u64(c->b, c->name,
-		 (struct prom_label[]){{"peer", p->name}, {0}}, p->up);
+	prom_u64(c->b, c->name, (struct prom_label[]){{"peer", p->name}, {0}},
+		 p->up);
 }
 
 static void put_state(struct peer_ctx *c, const struct bgp_peer_info *p)
@@ -478,8 +483,8 @@ static void put_messages(struct peer_ctx *c, const struct bgp_peer_info *p,
 			 const uint64_t *n)
 {
 	static const char *const types[BGP_TYPES] = {
-		"unknown",   "open",          "update", "notification",
-		"keepalive", "route_refresh",
+		"unknown",      "open",      "update",
+		"notification", "keepalive", "route_refresh",
 	};
 
 	for (unsigned t = 0; t < BGP_TYPES; t++)

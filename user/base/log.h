@@ -47,8 +47,10 @@ struct log_rl {
 	bool started;
 };
 
-#define LOG_RL_INIT(burst_, interval_ns_) \
-	{.burst = (burst_), .interval_ns = (interval_ns_)}
+#define LOG_RL_INIT(burst_, interval_ns_)                        \
+	{                                                        \
+		.burst = (burst_), .interval_ns = (interval_ns_) \
+	}
 
 /* True when the line may be written now; *ret_held gets the number of lines
  * held back since the last one that passed. */

@@ -7,7 +7,8 @@
 
 static size_t slot_of(const struct map *m, uint64_t key)
 {
-	/* the finaliser of MurmurHash3: every bit of the key reaches the mask */
+	/* the finaliser of MurmurHash3: every bit of the key reaches the mask
+	 */
 	key ^= key >> 33;
 	key *= UINT64_C(0xff51afd7ed558ccd);
 	key ^= key >> 33;

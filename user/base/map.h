@@ -16,7 +16,7 @@ struct map {
 	struct map_slot {
 		uint64_t key;
 		uint32_t value; /* MAP_NONE: free */
-	} *slot;
+	} * slot;
 	size_t mask; /* slots - 1; 0 while there are none */
 	size_t used;
 };

@@ -44,11 +44,12 @@ static void pair_row(struct tab *t, json_t *p, const char *dir)
 
 void cli_as_print(const struct cli *c, json_t *v)
 {
-	static const char *const names[] = {"", "PACKETS", "IP BYTES",
-					    "WIRE BYTES", "OF IT IPV6", "RATE",
+	static const char *const names[] = {"",           "PACKETS",
+					    "IP BYTES",   "WIRE BYTES",
+					    "OF IT IPV6", "RATE",
 					    "PKT/S"};
-	static const char *const pair_names[] = {"SOURCE",  "DESTINATION",
-						 "DIR",	    "PACKETS",
+	static const char *const pair_names[] = {"SOURCE",   "DESTINATION",
+						 "DIR",      "PACKETS",
 						 "IP BYTES", "RATE"};
 	json_t *in = js_at(v, "receive"), *out = js_at(v, "transmit"), *p;
 	struct tab t;
@@ -72,7 +73,8 @@ void cli_as_print(const struct cli *c, json_t *v)
 	tab_init(&t, "fflrrr");
 	for (i = 0; i < sizeof(pair_names) / sizeof(*pair_names); i++)
 		tab_put_color(&t, pair_names[i], BOLD);
-	json_array_foreach(js_at(v, "pairs"), i, p) {
+	json_array_foreach(js_at(v, "pairs"), i, p)
+	{
 		pair_row(&t, p, "receive");
 		pair_row(&t, p, "transmit");
 	}
@@ -91,8 +93,9 @@ int cli_as(struct cli *c)
 			c->args[0]);
 		return CLI_USAGE;
 	}
-	snprintf(path, sizeof(path), "/api/v1/as/%" PRIu32 "?n=%d&by=%s&when=%s",
-		 asn, c->count ? c->count : 10, c->by ? c->by : "bytes",
+	snprintf(path, sizeof(path),
+		 "/api/v1/as/%" PRIu32 "?n=%d&by=%s&when=%s", asn,
+		 c->count ? c->count : 10, c->by ? c->by : "bytes",
 		 c->when ? c->when : "total");
 	return cli_show(c, path, cli_as_print);
 }
@@ -106,7 +109,8 @@ void cli_lookup_print(const struct cli *c, json_t *v)
 	fprintf(c->out, "address  %s\n", js_str(v, "address"));
 	if (!js_bool(v, "found")) {
 		fputs("prefix   none: no route covers it; its traffic is AS 0 "
-		      "(unknown)\n", c->out);
+		      "(unknown)\n",
+		      c->out);
 		return;
 	}
 	fprintf(c->out,
@@ -132,7 +136,8 @@ int cli_lookup(struct cli *c)
 	struct addr a;
 
 	if (addr_parse(c->args[0], &a)) {
-		fprintf(stderr, "asmeter: \"%s\" is not an IPv4 or IPv6 address\n",
+		fprintf(stderr,
+			"asmeter: \"%s\" is not an IPv4 or IPv6 address\n",
 			c->args[0]);
 		return CLI_USAGE;
 	}

@@ -24,9 +24,9 @@ enum cli_exit {
 struct cli {
 	const char *socket;
 	bool json;
-	bool color;   /* standard output is a terminal that shows colours */
-	bool tty;     /* standard output is a terminal */
-	int width;    /* columns; 0: no limit */
+	bool color; /* standard output is a terminal that shows colours */
+	bool tty;   /* standard output is a terminal */
+	int width;  /* columns; 0: no limit */
 	FILE *out;
 	/* top */
 	bool pairs;

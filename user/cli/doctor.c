@@ -107,13 +107,15 @@ static void look_at_feed(struct findings *f, json_t *v)
 		      js_str(v, "table.source"));
 	}
 	if (!json_array_size(js_at(v, "peers"))) {
-		found(f, FOUND_WARN, "bgp", "no BGP neighbour is configured: "
-					    "the table is libloc's, which may "
-					    "be weeks old");
+		found(f, FOUND_WARN, "bgp",
+		      "no BGP neighbour is configured: "
+		      "the table is libloc's, which may "
+		      "be weeks old");
 		found_cure(f, "add the router's own BGP daemon under "
 			      "bgp.neighbors");
 	}
-	json_array_foreach(js_at(v, "peers"), i, p) {
+	json_array_foreach(js_at(v, "peers"), i, p)
+	{
 		if (js_bool(p, "up")) {
 			found(f, FOUND_OK, "bgp",
 			      "%s: established, %" PRIu64 " IPv4 and %" PRIu64
@@ -135,7 +137,8 @@ static void look_at_interfaces(struct findings *f, json_t *v)
 	json_t *i;
 	size_t n;
 
-	json_array_foreach(js_at(v, "interfaces"), n, i) {
+	json_array_foreach(js_at(v, "interfaces"), n, i)
+	{
 		const char *name = js_str(i, "name");
 		const char *error = js_str(i, "error");
 
@@ -155,10 +158,11 @@ static void look_at_interfaces(struct findings *f, json_t *v)
 			      "%s: asmeter counts %+.0f ppm against the "
 			      "interface's own counter",
 			      d ? "out" : "in", ppm);
-			found_cure(f, "hardware may count frames that never "
-				      "reach the host (ethtool -S %s), or a "
-				      "part was counted before the meter was "
-				      "attached",
+			found_cure(f,
+				   "hardware may count frames that never "
+				   "reach the host (ethtool -S %s), or a "
+				   "part was counted before the meter was "
+				   "attached",
 				   name);
 		}
 	}
@@ -171,7 +175,8 @@ static void doctor_daemon(struct findings *f, const struct cli *c)
 
 	if (cli_try(c, "/api/v1/status", &v, msg, sizeof(msg))) {
 		found(f, FOUND_FAULT, "daemon", "%s", msg);
-		found_cure(f, "systemctl start asmeterd; journalctl -u asmeterd");
+		found_cure(f,
+			   "systemctl start asmeterd; journalctl -u asmeterd");
 		return;
 	}
 	found(f, FOUND_OK, "daemon", "asmeter %s answers, up %" PRIi64 " s",
@@ -254,13 +259,16 @@ static const char bpftool_help[] =
 	"\nto look into the kernel's maps (root):\n"
 	"  P=" ASM_PIN_DIR "\n"
 	"  bpftool map dump pinned $P/asm_state\n"
-	"  bpftool map dump pinned $P/asm_ifs | jq '.[].value | select(.ifindex "
+	"  bpftool map dump pinned $P/asm_ifs | jq '.[].value | "
+	"select(.ifindex "
 	"> 0)'\n"
-	"  bpftool map dump pinned $P/asm_as | jq -c '.[] | select(.value.asn > "
+	"  bpftool map dump pinned $P/asm_as | jq -c '.[] | select(.value.asn "
+	"> "
 	"0)'\n"
 	"  bpftool map dump pinned $P/asm_ports | jq '[.[].value | "
 	"select(.ifindex > 0)]\n"
-	"    | group_by(.ifindex)[] | {ifindex: .[0].ifindex, rx: (map(.rx.seen."
+	"    | group_by(.ifindex)[] | {ifindex: .[0].ifindex, rx: "
+	"(map(.rx.seen."
 	"packets) | add),\n"
 	"    tx: (map(.tx.seen.packets) | add)}'\n"
 	"  bpftool map dump pinned $P/asm_rows | jq -c '[.[].value | "

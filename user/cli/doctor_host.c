@@ -57,12 +57,14 @@ static void bpf_features(struct findings *f)
 	long jit = number_in("/proc/sys/net/core/bpf_jit_enable");
 
 	if (jit == 0) {
-		found(f, FOUND_WARN, "jit", "BPF programs are interpreted: "
-					    "several times slower");
+		found(f, FOUND_WARN, "jit",
+		      "BPF programs are interpreted: "
+		      "several times slower");
 		found_cure(f, "sysctl -w net.core.bpf_jit_enable=1");
 	} else if (jit < 0) {
-		found(f, FOUND_NOTE, "jit", "net.core.bpf_jit_enable cannot be "
-					    "read (in a container?)");
+		found(f, FOUND_NOTE, "jit",
+		      "net.core.bpf_jit_enable cannot be "
+		      "read (in a container?)");
 	} else {
 		found(f, FOUND_OK, "jit", "on%s",
 		      jit == 2 ? ", with a debugging dump: set it to 1" : "");
@@ -103,13 +105,15 @@ static void rights(struct findings *f)
 					      " %s", caps[i].name);
 	}
 	if (n) {
-		found(f, FOUND_NOTE, "rights", "this shell lacks%s: attach, "
-					       "detach and a look at the pins "
-					       "need them",
+		found(f, FOUND_NOTE, "rights",
+		      "this shell lacks%s: attach, "
+		      "detach and a look at the pins "
+		      "need them",
 		      missing);
 		found_cure(f, "sudo asmeter doctor");
 	} else {
-		found(f, FOUND_OK, "rights", "all capabilities that are needed");
+		found(f, FOUND_OK, "rights",
+		      "all capabilities that are needed");
 	}
 }
 

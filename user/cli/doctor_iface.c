@@ -15,20 +15,33 @@
 /* Drivers with native XDP as of Linux 6.12 (those of drivers/net with an
  * ndo_bpf); a new one that is missing here costs a line of text only. */
 static const char *const xdp_drivers[] = {
-	"atlantic", "bnxt_en",	  "bonding",   "cpsw",	   "dpaa2-eth",
-	"ena",	    "fsl_enetc",  "fsl_dpa",   "fec",	   "fun",
-	"gve",	    "hv_netvsc",  "i40e",      "iavf",	   "ice",
-	"igb",	    "igc",	  "ixgbe",     "ixgbevf",  "lan966x-switch",
-	"mana",	    "mlx4_en",	  "mlx5_core", "mvneta",   "mvpp2",
-	"mtk_soc_eth", "netsec",  "netvsc",    "nfp",	   "octeontx2-nicpf",
-	"qede",	    "sfc",	  "stmmac",    "st_gmac",  "thunder-nic",
-	"tsnep",    "tun",	  "veth",      "virtio_net", "vmxnet3",
-	"vif",	    "am65-cpsw-nuss",
+	"atlantic",    "bnxt_en",
+	"bonding",     "cpsw",
+	"dpaa2-eth",   "ena",
+	"fsl_enetc",   "fsl_dpa",
+	"fec",         "fun",
+	"gve",         "hv_netvsc",
+	"i40e",        "iavf",
+	"ice",         "igb",
+	"igc",         "ixgbe",
+	"ixgbevf",     "lan966x-switch",
+	"mana",        "mlx4_en",
+	"mlx5_core",   "mvneta",
+	"mvpp2",       "mtk_soc_eth",
+	"netsec",      "netvsc",
+	"nfp",         "octeontx2-nicpf",
+	"qede",        "sfc",
+	"stmmac",      "st_gmac",
+	"thunder-nic", "tsnep",
+	"tun",         "veth",
+	"virtio_net",  "vmxnet3",
+	"vif",         "am65-cpsw-nuss",
 };
 
 bool doctor_driver_has_xdp(const char *driver)
 {
-	for (size_t i = 0; i < sizeof(xdp_drivers) / sizeof(*xdp_drivers); i++) {
+	for (size_t i = 0; i < sizeof(xdp_drivers) / sizeof(*xdp_drivers);
+	     i++) {
 		if (!strcmp(driver, xdp_drivers[i]))
 			return true;
 	}
@@ -69,9 +82,10 @@ static void others(struct findings *f, const struct ifstat *st,
 		return; /* ours, but the pins are not for us to read */
 	found(f, FOUND_WARN, st->name, "another XDP program is there: %s",
 	      name);
-	found_cure(f, "asmeter counts there only after it is gone (`ip link "
-		      "set dev %s xdp off`, or by the tool that put it there), "
-		      "or with mode: tc",
+	found_cure(f,
+		   "asmeter counts there only after it is gone (`ip link "
+		   "set dev %s xdp off`, or by the tool that put it there), "
+		   "or with mode: tc",
 		   st->name);
 }
 
@@ -103,7 +117,8 @@ void doctor_interface(struct findings *f, const char *name)
 		found(f, at.in.alive && at.out.alive ? FOUND_OK : FOUND_FAULT,
 		      name, "driver %s, MTU %u: in %s%s, out %s%s",
 		      st.driver[0] ? st.driver : "unknown", st.mtu,
-		      attach_mode_name(at.in.mode), at.in.alive ? "" : " (gone)",
+		      attach_mode_name(at.in.mode),
+		      at.in.alive ? "" : " (gone)",
 		      attach_mode_name(at.out.mode),
 		      at.out.alive ? "" : " (gone)");
 	if (!err && !(at.in.alive && at.out.alive))
@@ -117,8 +132,9 @@ void doctor_interface(struct findings *f, const char *name)
 		found(f, FOUND_WARN, name,
 		      "the driver has native XDP, but ingress runs as %s",
 		      attach_mode_name(at.in.mode));
-		found_cure(f, "asmeter attach -m native %s says what is in the "
-			      "way",
+		found_cure(f,
+			   "asmeter attach -m native %s says what is in the "
+			   "way",
 			   name);
 	}
 	if (!st.oper_up)
@@ -154,8 +170,9 @@ void doctor_pins(struct findings *f)
 		      "nothing is pinned at " ASM_PIN_DIR " yet");
 		found_cure(f, "systemctl start asmeterd");
 	} else {
-		found(f, FOUND_FAULT, "maps", "%s", *msg ? msg : strerror(-err));
-		found_cure(f, "stop asmeterd, detach the interfaces, remove "
-			      ASM_PIN_DIR ", start asmeterd");
+		found(f, FOUND_FAULT, "maps", "%s",
+		      *msg ? msg : strerror(-err));
+		found_cure(f, "stop asmeterd, detach the interfaces, "
+			      "remove " ASM_PIN_DIR ", start asmeterd");
 	}
 }

@@ -10,8 +10,8 @@
 
 const char *fmt_si(double v, char buf[FMT_LEN])
 {
-	static const char *const unit[] = {"", " k", " M", " G", " T", " P",
-					   " E"};
+	static const char *const unit[] = {"",   " k", " M", " G",
+					   " T", " P", " E"};
 	unsigned u = 0;
 	double a = fabs(v);
 
@@ -27,7 +27,10 @@ const char *fmt_si(double v, char buf[FMT_LEN])
 		snprintf(buf, FMT_LEN, "%.0f", v);
 	else
 		snprintf(buf, FMT_LEN, "%.*f%s",
-			 a < 9.995 ? 2 : a < 99.95 ? 1 : 0, v, unit[u]);
+			 a < 9.995   ? 2
+			 : a < 99.95 ? 1
+				     : 0,
+			 v, unit[u]);
 	return buf;
 }
 

@@ -230,8 +230,10 @@ static int detach_all(struct cli *c)
 
 	if (!cli_try(c, "/api/v1/version", &v, msg, sizeof(msg))) {
 		json_decref(v);
-		fputs("asmeter: the daemon runs, and would go on with maps that "
-		      "nobody sees: systemctl stop asmeterd\n", stderr);
+		fputs("asmeter: the daemon runs, and would go on with maps "
+		      "that "
+		      "nobody sees: systemctl stop asmeterd\n",
+		      stderr);
 		return CLI_FAULT;
 	}
 	msg[0] = 0;
@@ -246,7 +248,8 @@ static int detach_all(struct cli *c)
 		fprintf(c->out, "{\"detached\":%u}\n", n);
 	else
 		fprintf(c->out,
-			"%u interfaces not metered any more; the maps are gone\n",
+			"%u interfaces not metered any more; the maps are "
+			"gone\n",
 			n);
 	return CLI_OK;
 }
@@ -257,7 +260,8 @@ int cli_detach(struct cli *c)
 	int err;
 
 	if (c->all == (c->n_args > 0)) {
-		fputs("usage: asmeter detach INTERFACE, or asmeter detach --all\n",
+		fputs("usage: asmeter detach INTERFACE, or asmeter detach "
+		      "--all\n",
 		      stderr);
 		return CLI_USAGE;
 	}
@@ -271,8 +275,7 @@ int cli_detach(struct cli *c)
 	if (c->json)
 		fprintf(c->out, "{\"detached\":1}\n");
 	else
-		fprintf(c->out,
-			"%s: not metered any more; its counters stay\n",
+		fprintf(c->out, "%s: not metered any more; its counters stay\n",
 			c->args[0]);
 	return CLI_OK;
 }

@@ -51,15 +51,17 @@ static void line(const struct cli *c, const char *name, const char *text,
 static void balance_table(const struct cli *c, json_t *v)
 {
 	static const char *const names[] = {
-		"INTERFACE", "DIR", "MODE", "PACKETS", "WIRE BYTES",
-		"ATTRIBUTED", "INTERFACE'S", "DIFF", "PPM", "BYTES PPM", NULL};
+		"INTERFACE",  "DIR",        "MODE",        "PACKETS",
+		"WIRE BYTES", "ATTRIBUTED", "INTERFACE'S", "DIFF",
+		"PPM",        "BYTES PPM",  NULL};
 	struct tab t;
 	size_t i;
 	json_t *f;
 
 	tab_init(&t, "llfrrrrrrr");
 	head(&t, names);
-	json_array_foreach(js_at(v, "interfaces"), i, f) {
+	json_array_foreach(js_at(v, "interfaces"), i, f)
+	{
 		for (unsigned d = 0; d < 2; d++) {
 			json_t *side = js_at(f, dirs[d]);
 			json_t *bal = js_at(side, "balance");
@@ -67,9 +69,8 @@ static void balance_table(const struct cli *c, json_t *v)
 
 			tab_put(&t, js_str(f, "name"));
 			tab_put(&t, dir_short[d]);
-			tab_put(&t, js_bool(f, "present")
-					    ? js_str(side, "mode")
-					    : "-");
+			tab_put(&t, js_bool(f, "present") ? js_str(side, "mode")
+							  : "-");
 			put_count(&t, js_u64(side, "books.seen.packets"));
 			put_count(&t, js_u64(side, "books.seen.wire_bytes"));
 			put_count(&t, js_u64(side, "books.attributed.packets"));
@@ -87,7 +88,8 @@ static void balance_table(const struct cli *c, json_t *v)
 		}
 	}
 	tab_print(&t, c->out, c->width, c->color);
-	json_array_foreach(js_at(v, "interfaces"), i, f) {
+	json_array_foreach(js_at(v, "interfaces"), i, f)
+	{
 		if (js_str(f, "error")[0])
 			fprintf(c->out, "%s: %s\n", js_str(f, "name"),
 				js_str(f, "error"));
@@ -130,24 +132,26 @@ static void table_lines(const struct cli *c, json_t *v)
 	double used = js_f64(t, "used_bytes"), size = js_f64(t, "size_bytes");
 
 	if (js_bool(t, "live"))
-		snprintf(text, sizeof(text),
-			 "%s IPv4 and %s IPv6 prefixes from %s, changed %s ago, "
-			 "%.0f %% of %.0f MB",
-			 fmt_count(js_u64(t, "prefixes_ipv4"), a),
-			 fmt_count(js_u64(t, "prefixes_ipv6"), b),
-			 strcmp(js_str(t, "source"), "none")
-				 ? js_str(t, "source")
-				 : "the configuration",
-			 fmt_age(js_i64(t, "age_s"), s),
-			 size > 0 ? 100 * used / size : 0, size / 1e6);
+		snprintf(
+			text, sizeof(text),
+			"%s IPv4 and %s IPv6 prefixes from %s, changed %s ago, "
+			"%.0f %% of %.0f MB",
+			fmt_count(js_u64(t, "prefixes_ipv4"), a),
+			fmt_count(js_u64(t, "prefixes_ipv6"), b),
+			strcmp(js_str(t, "source"), "none")
+				? js_str(t, "source")
+				: "the configuration",
+			fmt_age(js_i64(t, "age_s"), s),
+			size > 0 ? 100 * used / size : 0, size / 1e6);
 	else
 		snprintf(text, sizeof(text),
 			 "none yet: traffic is counted as AS 0 (unknown)");
 	line(c, "table", text, js_bool(t, "live") ? 0 : RED);
-	snprintf(text, sizeof(text), "%" PRIu64 " of %" PRIu64
-		 " sessions established", up, peers);
+	snprintf(text, sizeof(text),
+		 "%" PRIu64 " of %" PRIu64 " sessions established", up, peers);
 	line(c, "bgp", text, up < peers ? RED : 0);
-	double rows = js_f64(v, "map.rows"), rows_used = js_f64(v, "map.rows_used");
+	double rows = js_f64(v, "map.rows"),
+	       rows_used = js_f64(v, "map.rows_used");
 
 	snprintf(text, sizeof(text),
 		 "%s AS pairs of %s ASes, %.1f %% of the map",
@@ -182,7 +186,8 @@ bool cli_status_good(json_t *v)
 	json_t *f;
 	size_t i;
 
-	json_array_foreach(js_at(v, "interfaces"), i, f) {
+	json_array_foreach(js_at(v, "interfaces"), i, f)
+	{
 		if (js_str(f, "error")[0])
 			return false;
 	}
@@ -210,19 +215,22 @@ int cli_status(struct cli *c)
 
 void cli_interfaces_print(const struct cli *c, json_t *v)
 {
-	static const char *const names[] = {"INTERFACE", "DIR", "BUCKET",
-					    "PACKETS", "IP BYTES", "WIRE BYTES",
+	static const char *const names[] = {"INTERFACE", "DIR",
+					    "BUCKET",    "PACKETS",
+					    "IP BYTES",  "WIRE BYTES",
 					    NULL};
-	static const char *const buckets[] = {
-		"seen",	     "attributed", "unknown_as", "not_ip",
-		"truncated", "malformed",  "map_full"};
+	static const char *const buckets[] = {"seen",       "attributed",
+					      "unknown_as", "not_ip",
+					      "truncated",  "malformed",
+					      "map_full"};
 	size_t i;
 	json_t *f;
 	struct tab t;
 
 	tab_init(&t, "lllrrr");
 	head(&t, names);
-	json_array_foreach(js_at(v, "interfaces"), i, f) {
+	json_array_foreach(js_at(v, "interfaces"), i, f)
+	{
 		for (unsigned d = 0; d < 2; d++) {
 			json_t *books = js_at(js_at(f, dirs[d]), "books");
 
@@ -266,28 +274,29 @@ static void peer_row(struct tab *t, json_t *p)
 	put_count(t, js_u64(p, "messages_received"));
 	put_count(t, js_u64(p, "messages_sent"));
 	tab_put(t, js_str(p, "idle_reason")[0] ? js_str(p, "idle_reason")
-		   : up			       ? ""
+		   : up                        ? ""
 					       : js_str(p, "last_error"));
 }
 
 void cli_peers_print(const struct cli *c, json_t *v)
 {
-	static const char *const names[] = {
-		"NEIGHBOUR", "AS",  "STATE", "SINCE", "IPV4",
-		"IPV6",	     "STALE", "MSG IN", "MSG OUT", "WHY", NULL};
+	static const char *const names[] = {"NEIGHBOUR", "AS",     "STATE",
+					    "SINCE",     "IPV4",   "IPV6",
+					    "STALE",     "MSG IN", "MSG OUT",
+					    "WHY",       NULL};
 	json_t *peers = js_at(v, "peers"), *p;
 	struct tab t;
 	size_t i;
 
 	if (!json_array_size(peers)) {
 		fputs("no BGP neighbours are configured (bgp.neighbors in "
-		      "asmeter.yaml)\n", c->out);
+		      "asmeter.yaml)\n",
+		      c->out);
 		return;
 	}
 	tab_init(&t, "lrllrrrrrf");
 	head(&t, names);
-	json_array_foreach(peers, i, p)
-		peer_row(&t, p);
+	json_array_foreach(peers, i, p) peer_row(&t, p);
 	tab_print(&t, c->out, c->width, c->color);
 }
 

@@ -71,8 +71,9 @@ void top_head(const struct top_view *v, json_t *doc, char *to, size_t len)
 		return;
 	}
 	for (unsigned d = 0; d < 2; d++) {
-		json_t *r = js_at(js_at(doc, d ? "all.transmit" : "all.receive"),
-				  rate_key(v));
+		json_t *r =
+			js_at(js_at(doc, d ? "all.transmit" : "all.receive"),
+			      rate_key(v));
 
 		fmt_rate(js_f64(r, bytes_key(v)), v->bits, b[d]);
 		fmt_unit(js_f64(r, "packets"), "pkt/s", p[d]);
@@ -131,15 +132,17 @@ static void heads(struct tab *t, const struct top_view *v)
 static void table_interfaces(const struct top_view *v, json_t *doc,
 			     struct tab *t)
 {
-	static const char *const names[] = {"INTERFACE", "DIR", "MODE", "RATE",
-					    "PKT/S", "PACKETS", "DIFF PPM"};
+	static const char *const names[] = {"INTERFACE", "DIR",   "MODE",
+					    "RATE",      "PKT/S", "PACKETS",
+					    "DIFF PPM"};
 	size_t i;
 	json_t *f;
 
 	tab_init(t, "fllrrrr");
 	for (i = 0; i < sizeof(names) / sizeof(*names); i++)
 		tab_put_color(t, names[i], BOLD);
-	json_array_foreach(js_at(doc, "interfaces"), i, f) {
+	json_array_foreach(js_at(doc, "interfaces"), i, f)
+	{
 		for (unsigned d = 0; d < 2; d++) {
 			json_t *s = js_at(f, d ? "transmit" : "receive");
 			json_t *r = js_at(s, rate_key(v)),
@@ -149,15 +152,15 @@ static void table_interfaces(const struct top_view *v, json_t *doc,
 			tab_put(t, js_str(f, "name"));
 			tab_put(t, top_dir[d]);
 			tab_put(t, js_str(s, "mode"));
-			tab_put(t, fmt_rate(js_f64(r, "wire_bytes"), v->bits,
-					    a));
+			tab_put(t,
+				fmt_rate(js_f64(r, "wire_bytes"), v->bits, a));
 			tab_put(t, fmt_si(js_f64(r, "packets"), a));
-			tab_put(t, fmt_count(js_u64(s, "books.seen.packets"),
-					     a));
-			tab_put(t, json_is_object(bal)
-					   ? fmt_ppm(js_f64(bal, "packets_ppm"),
-						     a)
-					   : "-");
+			tab_put(t,
+				fmt_count(js_u64(s, "books.seen.packets"), a));
+			tab_put(t,
+				json_is_object(bal)
+					? fmt_ppm(js_f64(bal, "packets_ppm"), a)
+					: "-");
 		}
 	}
 }
@@ -174,7 +177,8 @@ void top_table(const struct top_view *v, json_t *doc, struct tab *ret)
 	tab_init(ret, v->pairs ? (v->names ? "rfrfrrrr" : "rrrrrr")
 			       : (v->names ? "rfrrrr" : "rrrrr"));
 	heads(ret, v);
-	json_array_foreach(js_at(doc, v->pairs ? "pairs" : "ases"), i, row) {
+	json_array_foreach(js_at(doc, v->pairs ? "pairs" : "ases"), i, row)
+	{
 		if (v->pairs) {
 			put_as(v, ret, row, "source_as");
 			put_as(v, ret, row, "destination_as");
@@ -212,7 +216,8 @@ static int print_one(struct cli *c, const struct top_view *v)
 int cli_top(struct cli *c)
 {
 	double s = c->interval_s > 0 ? c->interval_s : 2;
-	struct timespec wait = {(time_t)s, (long)((s - (double)(time_t)s) * 1e9)};
+	struct timespec wait = {(time_t)s,
+				(long)((s - (double)(time_t)s) * 1e9)};
 	struct top_view v;
 
 	top_view_init(c, &v);

@@ -79,8 +79,9 @@ static void draw_table(struct live *l, struct tab *t)
 			snprintf(cut, sizeof(cut), "%.*s",
 				 (int)fmt_fit(s, w[k]), s);
 			have = have < w[k] ? have : w[k];
-			put_text((int)y, x + (int)(t->right[k] ? w[k] - have : 0),
-				 cut, r ? A_NORMAL : A_BOLD);
+			put_text((int)y,
+				 x + (int)(t->right[k] ? w[k] - have : 0), cut,
+				 r ? A_NORMAL : A_BOLD);
 			x += (int)w[k] + 2;
 		}
 		y++;
@@ -107,7 +108,7 @@ static void draw(struct live *l)
 		 "[i]nterfaces [b]its [n]ames [?]",
 		 l->paused ? "PAUSED  " : "",
 		 l->v->interfaces ? "interfaces"
-		 : l->v->pairs	  ? "AS pairs"
+		 : l->v->pairs    ? "AS pairs"
 				  : "ASes",
 		 top_dir[l->v->dir], top_by[l->v->by], top_when[l->v->when]);
 	put_text(LINES - 1, 0, text, A_REVERSE);

@@ -12,32 +12,34 @@
 #include "daemon/config.h"
 #include "version.h"
 
-#define OPT(c) (UINT64_C(1) << ((c) & 63))
+#define OPT(c) (UINT64_C(1) << ((c)&63))
 
 static const struct verb {
 	const char *name;
 	const char *args; /* for people */
 	const char *help;
-	int min, max; /* words after it */
+	int min, max;     /* words after it */
 	uint64_t options; /* besides -s, -j, -h */
 	int (*run)(struct cli *c);
 } verbs[] = {
-	{"status", "", "do the books balance, is the table live, are sessions up",
-	 0, 0, 0, cli_status},
+	{"status", "",
+	 "do the books balance, is the table live, are sessions up", 0, 0, 0,
+	 cli_status},
 	{"top", "[options]", "the busiest ASes, live", 0, 0,
 	 OPT('p') | OPT('1') | OPT('i') | OPT('n') | OPT('b') | OPT('d') |
 		 OPT('w') | OPT('a'),
 	 cli_top},
 	{"as", "AS", "all about the traffic of one AS", 1, 1,
 	 OPT('n') | OPT('b') | OPT('w'), cli_as},
-	{"lookup", "ADDRESS", "which prefix and AS an address belongs to, and why",
-	 1, 1, 0, cli_lookup},
+	{"lookup", "ADDRESS",
+	 "which prefix and AS an address belongs to, and why", 1, 1, 0,
+	 cli_lookup},
 	{"interfaces", "", "the books of each metered interface", 0, 0, 0,
 	 cli_interfaces},
 	{"peers", "", "the BGP sessions", 0, 0, 0, cli_peers},
 	{"check", "[FILE]", "check a configuration file", 0, 1, 0, cli_check},
-	{"doctor", "[INTERFACE ...]", "what could be wrong here, each with its cure",
-	 0, 64, 0, cli_doctor},
+	{"doctor", "[INTERFACE ...]",
+	 "what could be wrong here, each with its cure", 0, 64, 0, cli_doctor},
 	{"attach", "INTERFACE", "meter an interface (root; no daemon needed)",
 	 1, 1, OPT('m'), cli_attach},
 	{"detach", "INTERFACE", "take the meter off an interface (root)", 0, 1,
@@ -119,7 +121,8 @@ static const struct verb *find_verb(const char *word)
 	}
 	if (!found)
 		fprintf(stderr,
-			"asmeter: there is no verb \"%s\"; see `asmeter help`\n",
+			"asmeter: there is no verb \"%s\"; see `asmeter "
+			"help`\n",
 			word);
 	return found;
 }
@@ -245,8 +248,7 @@ static void look_at_terminal(struct cli *c)
 	const char *term = getenv("TERM"), *no = getenv("NO_COLOR");
 
 	c->tty = isatty(fileno(c->out)) == 1;
-	c->color = c->tty && term && strcmp(term, "dumb") != 0 &&
-		   !(no && *no);
+	c->color = c->tty && term && strcmp(term, "dumb") != 0 && !(no && *no);
 	if (c->tty && ioctl(fileno(c->out), TIOCGWINSZ, &ws) == 0)
 		c->width = ws.ws_col;
 }

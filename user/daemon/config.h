@@ -58,7 +58,7 @@ struct config_neighbor {
 	struct addr address;
 	bool has_local_address;
 	struct addr local_address; /* to connect from; any when not given */
-	char *interface; /* of a link-local address; NULL: none */
+	char *interface;           /* of a link-local address; NULL: none */
 	uint32_t remote_as;
 	uint32_t port;         /* to connect to, 1..65535 */
 	bool passive;          /* only wait for the other side */

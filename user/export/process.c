@@ -75,7 +75,8 @@ static double limit(int what)
 {
 	struct rlimit r;
 
-	if (getrlimit((__rlimit_resource_t)what, &r) || r.rlim_cur == RLIM_INFINITY)
+	if (getrlimit((__rlimit_resource_t)what, &r) ||
+	    r.rlim_cur == RLIM_INFINITY)
 		return -1;
 	return (double)r.rlim_cur;
 }

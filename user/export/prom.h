@@ -2,7 +2,8 @@
 /*
  * The Prometheus text format 0.0.4: families, samples, labels. Label values
  * may be anything: what is not UTF-8, or a control character, becomes U+FFFD;
- * backslash, double quote and line feed are escaped. Names of metrics and labels are the program's.
+ * backslash, double quote and line feed are escaped. Names of metrics and
+ * labels are the program's.
  */
 #ifndef EXPORT_PROM_H
 #define EXPORT_PROM_H

@@ -85,7 +85,7 @@ static bool room(struct ledger *l, void **p, uint32_t *cap, uint32_t n,
 	return true;
 }
 
-#define ROOM(l, arr, cap, n)                                                   \
+#define ROOM(l, arr, cap, n) \
 	room(l, (void **)&(l)->arr, &(cap), n, sizeof(*(l)->arr))
 
 uint32_t ledger_as_index(struct ledger *l, uint32_t asn)
@@ -181,8 +181,8 @@ static struct row_node *row_at(struct ledger *l, uint32_t id,
 	uint32_t pair = pair_index(l, row->src_as, row->dst_as);
 	uint32_t iface = ifsum_index(l, row->ifindex), cap = l->cap_row;
 
-	if (pair == MAP_NONE || iface == MAP_NONE ||
-	    !ROOM(l, delta, cap, id) || !ROOM(l, row, l->cap_row, id))
+	if (pair == MAP_NONE || iface == MAP_NONE || !ROOM(l, delta, cap, id) ||
+	    !ROOM(l, row, l->cap_row, id))
 		return NULL;
 	for (; l->n_row <= id; l->n_row++)
 		l->row[l->n_row] = (struct row_node){.pair = MAP_NONE};
@@ -324,8 +324,8 @@ static void rate_settle(struct rate3 *last, struct rate3 *smooth, float per_s,
 	last->wire_bytes *= per_s;
 	smooth->packets = smooth->packets * decay + last->packets * gain;
 	smooth->ip_bytes = smooth->ip_bytes * decay + last->ip_bytes * gain;
-	smooth->wire_bytes = smooth->wire_bytes * decay +
-			     last->wire_bytes * gain;
+	smooth->wire_bytes =
+		smooth->wire_bytes * decay + last->wire_bytes * gain;
 }
 
 static float decay_of(int64_t ns)
@@ -354,10 +354,10 @@ void ledger_port(void *ledger, uint32_t slot, const struct asm_if *ifc,
 		const struct asm_measure *a = &p->books[d].seen;
 		const struct asm_measure *b = &now[d]->seen;
 
-		p->last[d] = (struct rate3){
-			(float)(b->packets - a->packets),
-			(float)(b->ip_bytes - a->ip_bytes),
-			(float)(b->wire_bytes - a->wire_bytes)};
+		p->last[d] =
+			(struct rate3){(float)(b->packets - a->packets),
+				       (float)(b->ip_bytes - a->ip_bytes),
+				       (float)(b->wire_bytes - a->wire_bytes)};
 		rate_settle(&p->last[d], &p->smooth[d], per_second(l), decay,
 			    1 - decay);
 		p->books[d] = *now[d];
@@ -379,8 +379,8 @@ static void settle_rates(struct ledger *l)
 		for (unsigned d = 0; d < ASM_DIRS; d++) {
 			for (unsigned k = 0; k < AS_KINDS; k++)
 				rate_settle(&n->flow[d][k].last,
-					    &n->flow[d][k].smooth, per_s,
-					    decay, gain);
+					    &n->flow[d][k].smooth, per_s, decay,
+					    gain);
 		}
 	}
 	for (uint32_t i = 0; i < l->n_touched_pair; i++) {
@@ -390,8 +390,8 @@ static void settle_rates(struct ledger *l)
 
 		n->touch.ns = l->now.ns;
 		for (unsigned d = 0; d < ASM_DIRS; d++)
-			rate_settle(&n->flow[d].last, &n->flow[d].smooth,
-				    per_s, decay, gain);
+			rate_settle(&n->flow[d].last, &n->flow[d].smooth, per_s,
+				    decay, gain);
 	}
 }
 
@@ -436,8 +436,8 @@ static void settle_ports(struct ledger *l)
 		struct port_node *p = unlisted;
 
 		for (uint32_t s = 0; s < ASM_IF_SLOTS; s++) {
-			if (l->port[s].used && l->port[s].ifc.ifindex ==
-						       l->ifsum[i].ifindex) {
+			if (l->port[s].used &&
+			    l->port[s].ifc.ifindex == l->ifsum[i].ifindex) {
 				p = &l->port[s];
 				break;
 			}

@@ -27,14 +27,14 @@
 #define LEDGER_MAX_SERIES 20000u
 
 struct ledger_cfg {
-	uint32_t max_as;     /* ASes with series of their own; UINT32_MAX: all */
+	uint32_t max_as; /* ASes with series of their own; UINT32_MAX: all */
 	uint32_t max_series; /* bound of the series of each direction */
 	int64_t hold_ns;     /* an AS once admitted stays this long: 24 h */
 };
 
-#define LEDGER_CFG_DEFAULT                                                     \
-	((struct ledger_cfg){.max_as = LEDGER_MAX_AS,                          \
-			     .max_series = LEDGER_MAX_SERIES,                  \
+#define LEDGER_CFG_DEFAULT                                    \
+	((struct ledger_cfg){.max_as = LEDGER_MAX_AS,         \
+			     .max_series = LEDGER_MAX_SERIES, \
 			     .hold_ns = 24 * 3600 * NSEC_PER_SEC})
 
 struct ledger;
@@ -60,12 +60,7 @@ int ledger_end(struct ledger *l);
 /* ------------------------------------------------------------- reading */
 
 /* In which role an AS took part; ANY counts traffic within one AS once. */
-enum ledger_role {
-	LEDGER_SRC = 0,
-	LEDGER_DST,
-	LEDGER_ANY,
-	LEDGER_ROLES
-};
+enum ledger_role { LEDGER_SRC = 0, LEDGER_DST, LEDGER_ANY, LEDGER_ROLES };
 
 /* Per second; bits are eight times bytes. */
 struct ledger_rate {
@@ -76,13 +71,13 @@ struct ledger_rate {
 
 struct ledger_flow {
 	struct asm_measure total;
-	struct asm_measure ip6; /* the part of total that is IPv6 */
+	struct asm_measure ip6;    /* the part of total that is IPv6 */
 	struct ledger_rate last;   /* over the last interval */
 	struct ledger_rate smooth; /* exponential mean, 30 s */
 };
 
 struct ledger_as {
-	uint32_t asn; /* 0: no route */
+	uint32_t asn;  /* 0: no route */
 	bool admitted; /* has Prometheus series of its own */
 	struct ledger_flow flow[ASM_DIRS][LEDGER_ROLES];
 };

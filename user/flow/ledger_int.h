@@ -8,8 +8,8 @@
 
 #define SMOOTH_NS (30 * NSEC_PER_SEC)
 
-#define SERIES_OTHER UINT32_MAX /* in place of an AS index */
-#define SERIES_NONE  UINT32_MAX /* in place of a series index */
+#define SERIES_OTHER       UINT32_MAX /* in place of an AS index */
+#define SERIES_NONE        UINT32_MAX /* in place of a series index */
 #define SERIES_GENERATIONS 64u
 
 /* What an AS can be in a pair. ANY is SRC + DST - SELF. */
@@ -92,7 +92,7 @@ struct series_set {
 	struct series *s; /* s[0] is (other, other) */
 	uint32_t n, cap;
 	uint32_t generations;
-	struct map map; /* (src, dst) -> index; retired ones are not in it */
+	struct map map;    /* (src, dst) -> index; retired ones are not in it */
 	uint64_t map_full; /* IP bytes of map_full already in s[0] */
 	bool full;         /* a pair went without for lack of room */
 };

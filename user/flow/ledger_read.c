@@ -328,7 +328,7 @@ size_t ledger_top_pairs(const struct ledger *l, const struct ledger_order *o,
 			heap_offer(h, &found, n,
 				   (struct best){v,
 						 (uint64_t)l->as[p->src].asn
-							 << 32 |
+								 << 32 |
 							 l->as[p->dst].asn,
 						 i});
 	}

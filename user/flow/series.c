@@ -77,8 +77,8 @@
 #include "flow/ledger.h"
 #include "flow/ledger_int.h"
 
-#define SCORE_NS  (24 * 3600 * NSEC_PER_SEC)
-#define ROTATE_NS (60 * NSEC_PER_SEC)
+#define SCORE_NS   (24 * 3600 * NSEC_PER_SEC)
+#define ROTATE_NS  (60 * NSEC_PER_SEC)
 #define ROTATE_MAX 16 /* ASes exchanged at a time */
 
 static uint64_t series_key(uint32_t src, uint32_t dst)
@@ -208,8 +208,8 @@ static void add_scores(struct ledger *l)
 
 	for (uint32_t i = 0; i < l->n_touched_pair; i++) {
 		const struct pair_node *p = &l->pair[l->touched_pair[i]];
-		double b = weight * (double)(p->pend[ASM_DIR_IN] +
-					     p->pend[ASM_DIR_OUT]);
+		double b = weight *
+			   (double)(p->pend[ASM_DIR_IN] + p->pend[ASM_DIR_OUT]);
 
 		l->as[p->src].score += b;
 		if (p->dst != p->src)

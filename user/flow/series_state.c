@@ -240,7 +240,8 @@ static int load_lines(struct ledger *l, uint64_t maps_id, FILE *f)
 		line[len] = 0;
 		if (++lines == 1) {
 			at += strlen(STATE_MAGIC);
-			if (strncmp(line, STATE_MAGIC " ", strlen(STATE_MAGIC) + 1) ||
+			if (strncmp(line, STATE_MAGIC " ",
+				    strlen(STATE_MAGIC) + 1) ||
 			    !take_u64(&at, UINT64_MAX, &id) || *at)
 				return -EBADMSG;
 			if (id != maps_id)

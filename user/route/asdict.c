@@ -66,7 +66,8 @@ uint32_t asdict_index(struct asdict *d, uint32_t asn)
 	at = place(d, asn);
 	if (*at)
 		return *at;
-	if (n >= d->slots || (n > d->mask / 2 && rehash(d, (d->mask + 1) * 2))) {
+	if (n >= d->slots ||
+	    (n > d->mask / 2 && rehash(d, (d->mask + 1) * 2))) {
 		d->refused++;
 		return ASM_AS_NONE;
 	}

@@ -13,11 +13,11 @@
 
 enum attr_origin { ATTR_IGP = 0, ATTR_EGP = 1, ATTR_INCOMPLETE = 2 };
 
-#define ATTR_LOCAL        (1u << 0) /* empty AS path or own prefix: local AS */
-#define ATTR_AS_SET       (1u << 1) /* origin taken from an AS_SET */
-#define ATTR_HAS_LOCPREF  (1u << 2)
-#define ATTR_HAS_MED      (1u << 3)
-#define ATTR_EBGP         (1u << 4) /* learned over eBGP */
+#define ATTR_LOCAL       (1u << 0) /* empty AS path or own prefix: local AS */
+#define ATTR_AS_SET      (1u << 1) /* origin taken from an AS_SET */
+#define ATTR_HAS_LOCPREF (1u << 2)
+#define ATTR_HAS_MED     (1u << 3)
+#define ATTR_EBGP        (1u << 4) /* learned over eBGP */
 
 /* Cap on what is kept of one route; what is longer is cut (the origin, the
  * first AS and the length for route selection are taken from the whole path

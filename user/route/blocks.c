@@ -58,7 +58,8 @@ static void list_take(struct blocks *b, uint32_t unit, unsigned order)
 int blocks_init(struct blocks *b, uint32_t *words, uint32_t first,
 		uint32_t n_words)
 {
-	*b = (struct blocks){.words = words, .first = first,
+	*b = (struct blocks){.words = words,
+			     .first = first,
 			     .n_words = n_words};
 	b->map = calloc(n_words >> BLOCKS_MIN_SHIFT, 1);
 	return b->map ? 0 : -ENOMEM;

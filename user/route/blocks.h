@@ -13,7 +13,7 @@
 #include <stdint.h>
 
 #define BLOCKS_MIN_SHIFT 2u /* the smallest block: 4 words */
-#define BLOCKS_ORDERS	 14u
+#define BLOCKS_ORDERS    14u
 
 struct blocks {
 	uint32_t *words;

@@ -11,8 +11,8 @@
  * of one AS say together costs what one of them costs.
  *
  * Then entries are made from the top: a stretch of ASM_STEP_BITS bits or more
- * becomes a compare node (IPv6, behind the first ASM_PLAIN6 steps); otherwise the branch gets the largest stride
- * whose entries are used well enough (FILL).
+ * becomes a compare node (IPv6, behind the first ASM_PLAIN6 steps); otherwise
+ * the branch gets the largest stride whose entries are used well enough (FILL).
  *
  * DEPTH
  *
@@ -35,9 +35,9 @@
  * left 56, 40, 19 and 12 % of the lookups of announced addresses more than
  * ASM_PLAIN6 steps. When the table is FULL_PART full, room comes first.
  */
-#define FILL4	  3u
-#define FILL6	  12u
-#define FILL_FULL 3u
+#define FILL4            3u
+#define FILL6            12u
+#define FILL_FULL        3u
 #define FULL_PART(words) ((words) / 4 * 3)
 
 #define IS_NODE ASM_ENTRY_PTR
@@ -106,8 +106,10 @@ static uint32_t melt_join(struct compiler *c, const struct melt *key,
 		melt_at(c, node)->other = leaf;
 		return node;
 	}
-	return melt_new(c, (struct melt){.hi = key->hi, .lo = key->lo,
-					 .c = {c0, c1}, .from = (uint8_t)at,
+	return melt_new(c, (struct melt){.hi = key->hi,
+					 .lo = key->lo,
+					 .c = {c0, c1},
+					 .from = (uint8_t)at,
 					 .to = (uint8_t)at});
 }
 
@@ -117,8 +119,11 @@ static uint32_t melt_stretch(struct compiler *c, const struct melt *key,
 			     unsigned from, unsigned to, uint32_t ref,
 			     uint32_t other)
 {
-	struct melt m = {.hi = key->hi, .lo = key->lo, .other = other,
-			 .from = (uint8_t)from, .to = (uint8_t)(to - 1)};
+	struct melt m = {.hi = key->hi,
+			 .lo = key->lo,
+			 .other = other,
+			 .from = (uint8_t)from,
+			 .to = (uint8_t)(to - 1)};
 	unsigned side;
 
 	if (from == to || ref == other)
@@ -194,8 +199,7 @@ struct build {
 	int rc;
 };
 
-static uint32_t emit(struct build *b, uint32_t ref, unsigned d,
-		     unsigned steps);
+static uint32_t emit(struct build *b, uint32_t ref, unsigned d, unsigned steps);
 
 static uint32_t block_new(struct build *b, uint32_t stride)
 {
@@ -326,7 +330,8 @@ static uint32_t emit_compare(struct build *b, uint32_t ref, unsigned d,
 		n = 32;
 		value = key_bits(m, d, n);
 	} else if (n && (m->c[0] == m->other || m->c[1] == m->other)) {
-		/* one side of the last bit is like all the rest: skip it, too */
+		/* one side of the last bit is like all the rest: skip it, too
+		 */
 		value = key_bits(m, d, n) << 1 | (m->c[0] == m->other);
 		behind = m->c[value & 1];
 		n++;

@@ -32,7 +32,7 @@ struct region {
 	const struct radix *radix;
 	uint64_t hi, lo;
 	unsigned depth;
-	uint32_t node;	/* topmost node within, 0: none (radix_region()) */
+	uint32_t node;  /* topmost node within, 0: none (radix_region()) */
 	uint32_t label; /* of what covers all of it */
 	unsigned steps; /* that a lookup may still take from here */
 };

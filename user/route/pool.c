@@ -22,8 +22,8 @@ void pool_done(struct pool *p)
  * rounds up to pages. */
 static int pool_grow(struct pool *p)
 {
-	uint32_t cap = p->cap ? p->cap + p->cap / 2
-			      : POOL_FIRST_BYTES / p->size;
+	uint32_t cap =
+		p->cap ? p->cap + p->cap / 2 : POOL_FIRST_BYTES / p->size;
 	void *m;
 
 	if (cap <= p->cap)

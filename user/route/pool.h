@@ -15,9 +15,9 @@
 
 struct pool {
 	uint8_t *base;
-	uint32_t size;	/* of an object, a multiple of 4 */
-	uint32_t top;	/* numbers given out so far are below it */
-	uint32_t cap;	/* numbers that fit in what is mapped */
+	uint32_t size;  /* of an object, a multiple of 4 */
+	uint32_t top;   /* numbers given out so far are below it */
+	uint32_t cap;   /* numbers that fit in what is mapped */
 	uint32_t first; /* head of the free list */
 	uint32_t used;
 };

@@ -109,7 +109,9 @@ int prefix_parse(const char *s, struct prefix *ret)
 	text[n] = '\0';
 	if (addr_parse(text, &a))
 		return -EINVAL;
-	p = (struct prefix){.hi = a.hi, .lo = a.lo, .family = (uint8_t)a.family};
+	p = (struct prefix){.hi = a.hi,
+			    .lo = a.lo,
+			    .family = (uint8_t)a.family};
 	p.len = (uint8_t)family_bits(a.family);
 	if (slash && parse_len(slash + 1, p.len, &p.len))
 		return -EINVAL;

@@ -11,11 +11,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum family {
-	FAMILY_IP4 = 0,
-	FAMILY_IP6 = 1,
-	FAMILIES
-};
+enum family { FAMILY_IP4 = 0, FAMILY_IP6 = 1, FAMILIES };
 
 struct addr {
 	uint64_t hi;

@@ -25,7 +25,7 @@
 struct radix_node {
 	uint32_t child[2];
 	uint32_t value;
-	uint32_t meta;	/* length in the top byte, label below */
+	uint32_t meta;  /* length in the top byte, label below */
 	uint32_t key[]; /* IPv4: one word; IPv6: hi and lo, native */
 };
 
@@ -112,8 +112,7 @@ uint32_t radix_region(const struct radix *r, uint64_t hi, uint64_t lo,
 
 /* Calls fn for each node with a value, children first; fn may take the value
  * away (radix_set) but must not insert. Nodes without use are removed. */
-void radix_prune(struct radix *r, void (*fn)(void *ctx, uint32_t n),
-		 void *ctx);
+void radix_prune(struct radix *r, void (*fn)(void *ctx, uint32_t n), void *ctx);
 
 struct prefix radix_prefix(const struct radix *r, uint32_t n);
 

@@ -423,8 +423,8 @@ static void drop_one(void *ctx, uint32_t node)
 
 		next = p->next;
 		if (p->source == w->src && (p->stale || !w->stale_only)) {
-			attr_unref(w->rib->attrs,
-				   path_unlink(w->rib, w->radix, node, prev, n));
+			attr_unref(w->rib->attrs, path_unlink(w->rib, w->radix,
+							      node, prev, n));
 			any = true;
 			w->n++;
 		} else {

@@ -36,9 +36,9 @@ struct rib;
 
 struct rib_source_cfg {
 	enum rib_kind kind;
-	char name[64];      /* shown to people: "bgp 192.0.2.1", "libloc" */
-	uint32_t router_id; /* BGP identifier, tie-breaker */
-	struct addr peer;   /* last tie-breaker */
+	char name[64];         /* shown to people: "bgp 192.0.2.1", "libloc" */
+	uint32_t router_id;    /* BGP identifier, tie-breaker */
+	struct addr peer;      /* last tie-breaker */
 	uint32_t max_prefixes; /* 0: no bound; counts paths of both families */
 };
 
@@ -60,7 +60,8 @@ const struct radix *rib_radix(const struct rib *rib, enum family f);
 
 /* Returns the source number (>= 0) or -ENOSPC. The name may be given again. */
 int rib_source_add(struct rib *rib, const struct rib_source_cfg *cfg);
-int rib_source_update(struct rib *rib, int src, const struct rib_source_cfg *cfg);
+int rib_source_update(struct rib *rib, int src,
+		      const struct rib_source_cfg *cfg);
 /* Withdraws everything of the source and frees its number. */
 void rib_source_del(struct rib *rib, int src);
 

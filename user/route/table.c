@@ -47,7 +47,7 @@ struct root {
 	unsigned bits;
 	unsigned steps;
 	uint64_t *dirty; /* a bit a slot */
-	uint64_t *sum;	 /* a bit a word of dirty */
+	uint64_t *sum;   /* a bit a word of dirty */
 	bool held;
 };
 
@@ -302,8 +302,8 @@ static int flush_slots(struct table *t, struct root *r, uint64_t hi,
 		return 0;
 	}
 	if (n == 1) {
-		const struct region g = {r->radix, hi, 0, depth,
-					 node, label, r->steps};
+		const struct region g = {r->radix, hi,    0,       depth,
+					 node,     label, r->steps};
 
 		if (retired_enough(t))
 			return -EAGAIN;
@@ -325,8 +325,8 @@ static int flush_slots(struct table *t, struct root *r, uint64_t hi,
 	}
 	for (unsigned i = 0; i < 2 && rc != -EAGAIN; i++) {
 		uint64_t bit = i ? UINT64_C(1) << (63 - depth) : 0;
-		int rc2 = flush_slots(t, r, hi | bit, depth + 1, child[i],
-				      label);
+		int rc2 =
+			flush_slots(t, r, hi | bit, depth + 1, child[i], label);
 
 		rc = rc2 ? rc2 : rc;
 	}
@@ -336,8 +336,8 @@ static int flush_slots(struct table *t, struct root *r, uint64_t hi,
 /* The way to the deepest live entry whose region contains p. */
 struct way {
 	uint32_t at[ASM_STEPS6 + 1]; /* places of the entries, root first */
-	unsigned n;		     /* steps taken: at[n] is the last */
-	unsigned depth;		     /* of its region */
+	unsigned n;                  /* steps taken: at[n] is the last */
+	unsigned depth;              /* of its region */
 };
 
 static void way_find(const struct table *t, const struct root *r,
@@ -480,7 +480,7 @@ int table_flush(struct table *t, enum table_flush how, uint64_t now_s)
 	}
 	if (again || (rc && t->words_retired))
 		return TABLE_MORE;
-	t->full_wait = !rc			      ? 0
+	t->full_wait = !rc                             ? 0
 		       : t->full_wait < FULL_CALLS_MAX ? t->full_wait * 2 + 1
 						       : FULL_CALLS_MAX;
 	t->full_calls = t->full_wait;
@@ -512,8 +512,7 @@ static bool entry_sound(struct table *t, uint32_t e, unsigned bits, unsigned d,
 	}
 	if (bits == 32 && d == ASM_ROOT4_BITS && s != ASM_FIRST4_BITS)
 		return false;
-	return d + n <= bits &&
-	       bits - d - n <= ASM_STEP_BITS * (steps - 1) &&
+	return d + n <= bits && bits - d - n <= ASM_STEP_BITS * (steps - 1) &&
 	       blocks_claim(&t->blocks, e & ASM_OFF_MASK,
 			    entry_block_words(e)) == 0;
 }

@@ -70,8 +70,8 @@ enum table_flush {
 
 enum table_result {
 	TABLE_CLEAN = 0, /* the table says what the RIB says */
-	TABLE_LATER,	 /* put off, or on hold: call again when convenient */
-	TABLE_MORE,	 /* go on after the next table_reclaim() */
+	TABLE_LATER,     /* put off, or on hold: call again when convenient */
+	TABLE_MORE,      /* go on after the next table_reclaim() */
 };
 
 /*
@@ -93,16 +93,16 @@ uint32_t table_lookup(const struct table *t, const struct addr *a);
 
 struct table_stats {
 	uint32_t prefixes[FAMILIES]; /* of the RIB */
-	uint32_t words;		     /* size of the table */
-	uint32_t words_used;	     /* roots and blocks, retired included */
+	uint32_t words;              /* size of the table */
+	uint32_t words_used;         /* roots and blocks, retired included */
 	uint32_t words_retired;
 	uint32_t blocks;
-	uint32_t as_count; /* AS indexes in use, index 0 not counted */
-	uint32_t behind;   /* root entries and changes not yet published */
-	uint32_t repaired; /* entries zeroed by table_open() */
-	uint32_t epoch;	   /* asm_state.table_epoch */
-	uint64_t published; /* entries stored */
-	uint64_t no_space;  /* builds that found no room */
+	uint32_t as_count;   /* AS indexes in use, index 0 not counted */
+	uint32_t behind;     /* root entries and changes not yet published */
+	uint32_t repaired;   /* entries zeroed by table_open() */
+	uint32_t epoch;      /* asm_state.table_epoch */
+	uint64_t published;  /* entries stored */
+	uint64_t no_space;   /* builds that found no room */
 	uint64_t as_refused; /* times an AS number found no index */
 };
 
