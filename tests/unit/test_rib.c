@@ -195,6 +195,18 @@ static void make_sources(struct rib *rib)
 
 /* ----------------------------------------------------------------- steps */
 
+/* Which path a new id replaces: the stale one with the lowest id. */
+static struct opath *oracle_stale(int src, int prefix)
+{
+	for (uint32_t id = 0; id < PATH_IDS; id++) {
+		struct opath *p = oracle_find(src, prefix, id);
+
+		if (p && p->stale)
+			return p;
+	}
+	return NULL;
+}
+
 static void step_announce(struct rib *rib, int src, int prefix, uint32_t now)
 {
 	uint32_t id = rnd(PATH_IDS);
@@ -204,6 +216,11 @@ static void step_announce(struct rib *rib, int src, int prefix, uint32_t now)
 	cr_assert_eq(rib_announce(rib, src_no[src], &universe[prefix], id,
 				  attrs[a], now),
 		     0);
+	if (!p) {
+		p = oracle_stale(src, prefix);
+		if (p)
+			p->path_id = id;
+	}
 	if (!p) {
 		for (p = list; p->used; p++)
 			;
@@ -428,6 +445,19 @@ Test(rib, bounds)
 	cr_assert_eq(rib_withdraw(rib, src, &p, 0), 0);
 	cr_assert_eq(rib_withdraw(rib, src, &p, 0), -ENOENT);
 	p.hi = UINT64_C(9) << 40;
+	cr_assert_eq(rib_announce(rib, src, &p, 0, a, 0), 0);
+
+	/* Nor is coming back with other path ids, at the bound. */
+	cr_assert_eq(rib_mark_stale(rib, src, FAMILY_IP4), 3);
+	for (uint32_t i = 0; i < 3; i++) {
+		p.hi = (uint64_t)(i ? i : 9) << 40;
+		cr_assert_eq(rib_announce(rib, src, &p, 7 + i, a, 0), 0);
+	}
+	cr_assert_eq(rib_announce(rib, src, &p, 1, a, 0), -EDQUOT);
+	cr_assert_eq(rib_sweep_stale(rib, src, FAMILY_IP4), 0);
+	cr_assert_eq(rib_source_paths(rib, src, FAMILY_IP4), 3);
+	p.hi = UINT64_C(9) << 40;
+	cr_assert_eq(rib_withdraw(rib, src, &p, 7), 0);
 	cr_assert_eq(rib_announce(rib, src, &p, 0, a, 0), 0);
 
 	cfg.max_prefixes = 0;

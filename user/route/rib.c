@@ -242,6 +242,21 @@ void rib_source_del(struct rib *rib, int src)
 
 /* ---------------------------------------------------------------- paths */
 
+/* The stale path of the source with the lowest path id, 0 if there is none. */
+static uint32_t path_find_stale(const struct rib *rib, uint32_t head, int src)
+{
+	uint32_t found = 0;
+
+	for (uint32_t n = head; n; n = path_at(rib, n)->next) {
+		const struct path *p = path_at(rib, n);
+
+		if (p->source == src && p->stale &&
+		    (!found || p->path_id < path_at(rib, found)->path_id))
+			found = n;
+	}
+	return found;
+}
+
 /* The path's number; *ret_prev the one before it, 0 at the head; *ret_n the
  * length of the list as far as it was walked. */
 static uint32_t path_find(const struct rib *rib, uint32_t head, int src,
@@ -328,7 +343,10 @@ int rib_announce(struct rib *rib, int src, const struct prefix *p,
 	if (node)
 		n = path_find(rib, radix_at(r, node)->value, src, path_id,
 			      &prev, &count);
+	if (!n && node)
+		n = path_find_stale(rib, radix_at(r, node)->value, src);
 	if (n) {
+		path_at(rib, n)->path_id = path_id;
 		path_replace(rib, r, node, n, attr, now_s);
 		return 0;
 	}

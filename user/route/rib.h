@@ -68,6 +68,10 @@ void rib_source_del(struct rib *rib, int src);
 /* Adds or replaces the path (src, p, path_id). Takes its own reference to
  * attr. now_s: seconds since the epoch, kept as the path's age; a path that is
  * announced again unchanged keeps the one it has. Clears the stale mark.
+ * Path ids mean nothing beyond a session, so a path with a new id takes the
+ * place of a stale one that the source has for the prefix (the one with the
+ * lowest id): a neighbour that comes back with other ids, or with ADD-PATH
+ * where there was none, is not held twice.
  * -ENOMEM; -EDQUOT when the source, or the prefix (RIB_PATHS_MAX), is at its
  * bound; -EINVAL for a source or prefix length that cannot be. */
 int rib_announce(struct rib *rib, int src, const struct prefix *p,
