@@ -21,6 +21,7 @@
 #include <linux/if_packet.h>
 #include <net/ethernet.h>
 #include <net/if.h>
+#include <sched.h>
 #include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
@@ -67,6 +68,24 @@ static void die(const char *what, int err)
 
 /* ------------------------------------------------------------- sending */
 
+/*
+ * Live frames enter the far end's receive queue, of 256, in bursts of 64; the
+ * queue is emptied when bottom halves are enabled again behind each burst, by
+ * the CPU that filled it first. On another CPU meanwhile (moved by the
+ * scheduler) frames would be lost to a full queue.
+ */
+static void stay_here(void)
+{
+	cpu_set_t set;
+	int cpu = sched_getcpu();
+
+	CPU_ZERO(&set);
+	if (cpu >= 0)
+		CPU_SET((unsigned)cpu, &set);
+	if (cpu < 0 || sched_setaffinity(0, sizeof(set), &set))
+		die("affinity", errno);
+}
+
 static void send_live(struct gen *g)
 {
 	uint8_t data[LIVE_BYTES] = {0};
@@ -81,6 +100,7 @@ static void send_live(struct gen *g)
 
 	if (!skel)
 		die("open", errno);
+	stay_here();
 	skel->rodata->n_frames = g->n_frames;
 	skel->rodata->out_ifindex = g->ifindex;
 	if (gen_bpf__load(skel))
