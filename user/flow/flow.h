@@ -55,6 +55,15 @@ struct flow_ip {
 	uint8_t icmp_type, icmp_code;
 };
 
+/* The start of the sampled packet itself, for exporters that pass it on (sFlow).
+ * Belongs to whoever took the sample, for the duration of a call. */
+struct flow_head {
+	const uint8_t *data;
+	uint32_t cap_len;  /* bytes at data */
+	uint32_t wire_len; /* of the whole frame */
+	bool no_l2;        /* starts with the IP header */
+};
+
 struct flow {
 	uint32_t has;   /* FLOW_* */
 	uint8_t source; /* enum flow_source */
