@@ -38,6 +38,7 @@ static void end(struct meter *m, int rc, enum bgp_stop how)
 	m->rc = rc;
 	peers_stop(m->peers, how);
 	http_stop(m->http);
+	flows_stop(m->flows);
 	routes_stop(m->routes);
 	books_stop(m->books);
 	uv_stop(&m->loop);
@@ -75,6 +76,11 @@ static void on_start(struct meter *m)
 			  m, &m->books);
 	if (err) {
 		fail(m, "the counters", err);
+		return;
+	}
+	err = flows_start(&m->loop, m->cfg, m->routes, m->books, &m->flows);
+	if (err) {
+		fail(m, "the flow records", err);
 		return;
 	}
 	err = serve_start(m);
@@ -133,6 +139,7 @@ static void on_config(struct meter *m, int fd)
 	m->cfg = cfg;
 	routes_configure(m->routes, cfg);
 	books_configure(m->books, cfg);
+	flows_configure(m->flows, cfg);
 	serve_configure(m);
 	config_free(old);
 	say(m, IPC_RELOADED, text[0] != '\0', text);

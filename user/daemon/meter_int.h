@@ -9,6 +9,7 @@
 #include "api/http.h"
 #include "daemon/books.h"
 #include "daemon/config.h"
+#include "daemon/flows.h"
 #include "daemon/ipc.h"
 #include "daemon/peers.h"
 #include "daemon/routes.h"
@@ -40,6 +41,7 @@ struct meter {
 
 	struct books *books;
 	struct routes *routes;
+	struct flows *flows;
 	struct peers *peers; /* NULL until IPC_GO */
 	struct http *http;
 	struct api_ctx api;

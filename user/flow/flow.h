@@ -40,6 +40,9 @@ enum flow_source {
 #define FLOW_CUT        (1u << 8) /* the header ends before all was read */
 #define FLOW_BAD        (1u << 9) /* a header contradicts itself */
 
+/* The source itself said src_as and dst_as: they stay (enrich.h). */
+#define FLOW_HAS_AS (1u << 10)
+
 /* Outer or inner IP header and what follows it. */
 struct flow_ip {
 	struct addr src, dst; /* outer and inner may differ in family */
@@ -55,8 +58,8 @@ struct flow_ip {
 	uint8_t icmp_type, icmp_code;
 };
 
-/* The start of the sampled packet itself, for exporters that pass it on (sFlow).
- * Belongs to whoever took the sample, for the duration of a call. */
+/* The start of the sampled packet itself, for exporters that pass it on
+ * (sFlow). Belongs to whoever took the sample, for the duration of a call. */
 struct flow_head {
 	const uint8_t *data;
 	uint32_t cap_len;  /* bytes at data */
@@ -95,7 +98,8 @@ struct flow {
 	struct flow_ip inner; /* of the first tunnel */
 	uint32_t inner_has;   /* FLOW_HAS_IP/PORTS/TCP/ICMP/FRAG of inner */
 
-	/* from the routes (FLOW_HAS_ROUTES) */
+	/* from the routes (FLOW_HAS_ROUTES), see enrich.h; the two ASes are
+	 * what the packet was counted to */
 	uint32_t src_as, dst_as; /* 0: no route */
 	uint8_t src_plen, dst_plen;
 	uint32_t src_peer_as; /* neighbour AS towards the source */
@@ -104,7 +108,7 @@ struct flow {
 	const uint32_t *path; /* AS path towards the destination */
 	const uint32_t *comm; /* its communities (RFC 1997) */
 	uint16_t path_len, comm_len;
-	uint32_t local_pref;
+	uint32_t local_pref; /* 0: the route carries none */
 };
 
 #endif
