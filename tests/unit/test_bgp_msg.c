@@ -875,6 +875,12 @@ Test(bgp_open, vectors)
 		{"empty parameter", OPEN_HEAD "02 0200", -1},
 		{"extended parameters (RFC 9072)",
 		 OPEN_HEAD "ff ff 0007 02 0004 0200 4600", -1},
+		{"extended parameters, first length ignored",
+		 OPEN_HEAD "07 ff 0007 02 0004 0200 4600", -1},
+		{"extended parameters, first length 0",
+		 OPEN_HEAD "00 ff 0007 02 0004 0200 4600", 0},
+		{"extended parameters, no length", OPEN_HEAD "01 ff", 0},
+		{"extended parameters, half a length", OPEN_HEAD "02 ff 00", 0},
 		{"extended parameters, too long",
 		 OPEN_HEAD "ff ff 0008 02 0004 0200 4600", 0},
 	};

@@ -161,12 +161,13 @@ static bool caps_decode(struct bgp_open *o, struct rd r)
 	return !r.bad;
 }
 
-/* 0, or the subcode of the fault. */
+/* 0, or the subcode of the fault. RFC 9072 2: the type tells the extended form
+ * from the other one; the first length is then ignored, unless it is 0. */
 static int params_decode(struct bgp_open *o, struct rd *r)
 {
 	uint8_t opt_len = rd_u8(r);
 	bool extended =
-		opt_len == 255 && rd_left(r) >= 3 && r->p[0] == PARAM_EXTENDED;
+		opt_len != 0 && rd_left(r) > 0 && r->p[0] == PARAM_EXTENDED;
 	struct rd params;
 
 	if (extended) {
