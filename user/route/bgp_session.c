@@ -460,7 +460,8 @@ int bgp_peerset_refresh(struct bgp_peerset *set, const struct addr *peer)
 		return -ENOTCONN;
 	if (!(p->up->caps & BGP_CAP_REFRESH))
 		return -EOPNOTSUPP;
-	for (unsigned f = 0; f < FAMILIES; f++) {
+	/* the first one may find the queue full, and end the session */
+	for (unsigned f = 0; f < FAMILIES && p->up; f++) {
 		if (p->up->ctx.mp[f])
 			bgp_conn_send(p->up, BGP_ROUTE_REFRESH, msg,
 				      bgp_refresh_encode((enum family)f,
