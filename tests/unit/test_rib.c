@@ -462,9 +462,9 @@ Test(rib, bounds)
 
 	cfg.max_prefixes = 0;
 	cr_assert_eq(rib_source_update(rib, src, &cfg), 0);
-	for (uint32_t id = 0; id < RIB_PATHS_MAX + 2; id++)
+	for (uint32_t id = 0; id < RIB_PATHS_OF_SOURCE + 2; id++)
 		cr_assert_eq(rib_announce(rib, src, &p, id, a, 0),
-			     id < RIB_PATHS_MAX ? 0 : -EDQUOT);
+			     id < RIB_PATHS_OF_SOURCE ? 0 : -EDQUOT);
 	p.len = 33;
 	cr_assert_eq(rib_announce(rib, src, &p, 0, a, 0), -EINVAL);
 	p.len = 32;
@@ -472,6 +472,48 @@ Test(rib, bounds)
 	cr_assert_eq(rib_announce(rib, -1, &p, 0, a, 0), -EINVAL);
 	rib_free(rib);
 	attr_unref(t, a);
+	cr_assert_eq(attr_table_count(t), 0);
+	attr_table_free(t);
+}
+
+/* However many paths some sources have made of a prefix, another one has its
+ * say there: its first path is taken, and may be the best. */
+Test(rib, sources_do_not_crowd_each_other_out)
+{
+	struct attr_table *t = attr_table_new();
+	struct rib *rib = rib_new(t);
+	struct rib_source_cfg cfg = {.kind = RIB_BGP};
+	struct prefix p = {.hi = UINT64_C(10) << 56, .len = 8};
+	struct attr_spec spec = {.origin_as = 66, .path_hops = 9};
+	struct attr *bad = attr_intern(t, &spec), *good;
+	struct addr at = {.hi = p.hi};
+	struct rib_route got;
+	size_t paths = 0;
+
+	spec = (struct attr_spec){.origin_as = 7, .path_hops = 1};
+	good = attr_intern(t, &spec);
+	for (int i = 0; i < RIB_SOURCES_MAX; i++)
+		cr_assert_eq(rib_source_add(rib, &cfg), i);
+	for (int i = 0; i < RIB_SOURCES_MAX - 1; i++)
+		for (uint32_t id = 0; id < 2 * RIB_PATHS_OF_SOURCE; id++) {
+			int rc = rib_announce(rib, i, &p, id, bad, 0);
+
+			cr_assert(rc == 0 || (rc == -EDQUOT && id > 0));
+			paths += rc == 0;
+		}
+	cr_assert_geq(paths, RIB_PATHS_MAX);
+	cr_assert_lt(paths, RIB_PATHS_MAX + RIB_SOURCES_MAX);
+	cr_assert_eq(rib_announce(rib, RIB_SOURCES_MAX - 1, &p, 0, good, 0), 0);
+	cr_assert(rib_lookup(rib, &at, &got));
+	cr_assert_eq(got.source, RIB_SOURCES_MAX - 1);
+	cr_assert_eq(attr_origin_as(got.attr), 7);
+	for (int i = 0; i < RIB_SOURCES_MAX; i++)
+		(void)rib_flush(rib, i, FAMILY_IP4);
+	cr_assert_not(rib_lookup(rib, &at, &got));
+	cr_assert_eq(rib_prefixes(rib, FAMILY_IP4), 0);
+	attr_unref(t, bad);
+	attr_unref(t, good);
+	rib_free(rib);
 	cr_assert_eq(attr_table_count(t), 0);
 	attr_table_free(t);
 }

@@ -2,7 +2,7 @@
 /*
  * Prefixes in two radix tries (radix.h); the value of a node is the number of
  * its first path. Paths are a list, the best one first. Almost all prefixes
- * have one path, so lists are short; RIB_PATHS_MAX bounds what a peer with
+ * have one path, so lists are short; see paths_full() for what a peer with
  * ADD-PATH can make of one.
  */
 #include "route/rib.h"
@@ -13,6 +13,9 @@
 #include "route/best.h"
 #include "route/pool.h"
 #include "route/radix.h"
+
+/* Further paths of all sources, and the first one of each. */
+#define PATHS_LIST_MAX (RIB_PATHS_MAX + RIB_SOURCES_MAX)
 
 struct path {
 	struct attr *attr;
@@ -116,13 +119,13 @@ static struct best_path path_rank(const struct rib *rib, const struct path *p)
 /* Brings the best path to the head of the list. */
 static void best_first(struct rib *rib, struct radix *r, uint32_t node)
 {
-	struct best_path rank[RIB_PATHS_MAX];
-	uint32_t number[RIB_PATHS_MAX], head = radix_at(r, node)->value;
+	struct best_path rank[PATHS_LIST_MAX];
+	uint32_t number[PATHS_LIST_MAX], head = radix_at(r, node)->value;
 	size_t n = 0, best;
 
 	if (!head || !path_at(rib, head)->next)
 		return;
-	for (uint32_t i = head; i && n < RIB_PATHS_MAX; n++) {
+	for (uint32_t i = head; i && n < PATHS_LIST_MAX; n++) {
 		number[n] = i;
 		rank[n] = path_rank(rib, path_at(rib, i));
 		i = path_at(rib, i)->next;
@@ -257,13 +260,25 @@ static uint32_t path_find_stale(const struct rib *rib, uint32_t head, int src)
 	return found;
 }
 
-/* The path's number; *ret_prev the one before it, 0 at the head; *ret_n the
- * length of the list as far as it was walked. */
+/* Whether the source gets no further path of the prefix: it has its share, or
+ * the list is long. Its first one it gets always: no neighbour can fill the
+ * list to keep another one out. */
+static bool paths_full(const struct rib *rib, uint32_t head, int src)
+{
+	unsigned all = 0, own = 0;
+
+	for (uint32_t n = head; n; n = path_at(rib, n)->next) {
+		all++;
+		own += path_at(rib, n)->source == src;
+	}
+	return own >= RIB_PATHS_OF_SOURCE || (own && all >= RIB_PATHS_MAX);
+}
+
+/* The path's number; *ret_prev the one before it, 0 at the head. */
 static uint32_t path_find(const struct rib *rib, uint32_t head, int src,
-			  uint32_t path_id, uint32_t *ret_prev, unsigned *ret_n)
+			  uint32_t path_id, uint32_t *ret_prev)
 {
 	uint32_t prev = 0, n = head;
-	unsigned count = 0;
 
 	for (; n; n = path_at(rib, n)->next) {
 		const struct path *p = path_at(rib, n);
@@ -271,10 +286,8 @@ static uint32_t path_find(const struct rib *rib, uint32_t head, int src,
 		if (p->source == src && p->path_id == path_id)
 			break;
 		prev = n;
-		count++;
 	}
 	*ret_prev = prev;
-	*ret_n = count;
 	return n;
 }
 
@@ -283,7 +296,6 @@ static int path_add(struct rib *rib, struct radix *r, struct source *s,
 {
 	uint32_t node = 0, n = pool_alloc(&rib->paths), head, prev;
 	struct before old;
-	unsigned count;
 
 	if (n)
 		node = radix_insert(r, p);
@@ -295,7 +307,7 @@ static int path_add(struct rib *rib, struct radix *r, struct source *s,
 	head = radix_at(r, node)->value;
 	/* behind the others: the best stays first, whatever comes */
 	if (head) {
-		(void)path_find(rib, head, -1, 0, &prev, &count);
+		(void)path_find(rib, head, -1, 0, &prev);
 		path_at(rib, prev)->next = n;
 	}
 	path.attr = attr_ref(path.attr);
@@ -333,7 +345,6 @@ int rib_announce(struct rib *rib, int src, const struct prefix *p,
 	struct source *s = source_at(rib, src);
 	uint32_t node, n = 0, prev;
 	struct radix *r;
-	unsigned count = 0;
 
 	if (!s || p->family >= FAMILIES ||
 	    p->len > family_bits((enum family)p->family))
@@ -342,7 +353,7 @@ int rib_announce(struct rib *rib, int src, const struct prefix *p,
 	node = radix_find(r, p);
 	if (node)
 		n = path_find(rib, radix_at(r, node)->value, src, path_id,
-			      &prev, &count);
+			      &prev);
 	if (!n && node)
 		n = path_find_stale(rib, radix_at(r, node)->value, src);
 	if (n) {
@@ -350,7 +361,7 @@ int rib_announce(struct rib *rib, int src, const struct prefix *p,
 		path_replace(rib, r, node, n, attr, now_s);
 		return 0;
 	}
-	if (count >= RIB_PATHS_MAX ||
+	if ((node && paths_full(rib, radix_at(r, node)->value, src)) ||
 	    (s->cfg.max_prefixes &&
 	     s->paths[FAMILY_IP4] + s->paths[FAMILY_IP6] >=
 		     s->cfg.max_prefixes))
@@ -386,7 +397,6 @@ int rib_withdraw(struct rib *rib, int src, const struct prefix *p,
 	struct attr *attr;
 	struct radix *r;
 	uint32_t node, n, prev;
-	unsigned count;
 
 	if (!source_at(rib, src) || p->family >= FAMILIES)
 		return -ENOENT;
@@ -394,8 +404,7 @@ int rib_withdraw(struct rib *rib, int src, const struct prefix *p,
 	node = radix_find(r, p);
 	if (!node)
 		return -ENOENT;
-	n = path_find(rib, radix_at(r, node)->value, src, path_id, &prev,
-		      &count);
+	n = path_find(rib, radix_at(r, node)->value, src, path_id, &prev);
 	if (!n)
 		return -ENOENT;
 	old = node_before(rib, r, node);

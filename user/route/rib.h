@@ -25,8 +25,10 @@ enum rib_kind {
 
 #define RIB_SOURCES_MAX 256
 
-/* Paths of one prefix over all sources (ADD-PATH, RFC 7911). */
-#define RIB_PATHS_MAX 256
+/* Paths of one prefix (ADD-PATH, RFC 7911): of one source, and over all; the
+ * first one of a source is taken in any case. */
+#define RIB_PATHS_OF_SOURCE 64
+#define RIB_PATHS_MAX       256
 
 /* LOCAL_PREF of a path that carries none. */
 #define RIB_LOCAL_PREF 100u
@@ -72,7 +74,7 @@ void rib_source_del(struct rib *rib, int src);
  * place of a stale one that the source has for the prefix (the one with the
  * lowest id): a neighbour that comes back with other ids, or with ADD-PATH
  * where there was none, is not held twice.
- * -ENOMEM; -EDQUOT when the source, or the prefix (RIB_PATHS_MAX), is at its
+ * -ENOMEM; -EDQUOT when the source, or the prefix (RIB_PATHS_*), is at its
  * bound; -EINVAL for a source or prefix length that cannot be. */
 int rib_announce(struct rib *rib, int src, const struct prefix *p,
 		 uint32_t path_id, struct attr *attr, uint32_t now_s);
