@@ -82,8 +82,8 @@ static inline void bpft_size(struct bpft *t, const char *name, uint32_t entries)
 		bpft_die(name);
 }
 
-static inline int bpft_quiet(enum libbpf_print_level level, const char *fmt,
-			     va_list ap)
+__attribute__((format(printf, 2, 0))) static inline int
+bpft_quiet(enum libbpf_print_level level, const char *fmt, va_list ap)
 {
 	/* a table of another size than the object's has no BTF */
 	if (level != LIBBPF_WARN || strstr(fmt, "Retrying without BTF"))

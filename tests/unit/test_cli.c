@@ -249,28 +249,25 @@ static char *text_of(void (*print)(const struct cli *, json_t *),
 	"\"bytes_ppm\":0}},\"transmit\":{\"mode\":\"tcx\"," BOOKS          \
 	",\"balance\":null}}"
 
+/* clang-format off */
+#define STATUS                                                                \
+	"{\"version\":\"1.0\",\"router\":\"r1\",\"local_as\":64500,"          \
+	"\"uptime_s\":3700,\"meter_starts\":1,\"books\":{\"difference\":0,"     \
+	"\"ases\":1200,\"as_pairs\":5000,\"receive\":{\"seen\":"               \
+	MEASURE(1300000, 14668, 14900)                                        \
+	",\"attributed\":" MEASURE(1000000, 1, 1)                             \
+	"},\"transmit\":{\"seen\":" MEASURE(5, 400, 456)                      \
+	",\"attributed\":" MEASURE(5, 400, 456)                               \
+	"}},\"table\":{\"live\":true,\"source\":\"bgp\","                     \
+	"\"prefixes_ipv4\":970000,\"prefixes_ipv6\":180000,"                  \
+	"\"used_bytes\":16000000,\"size_bytes\":32000000,\"age_s\":3},"       \
+	"\"bgp\":{\"peers\":2,\"established\":2},\"map\":{\"rows\":100000,"   \
+	"\"rows_used\":5000},\"interfaces\":[" IFACE "]}"
+/* clang-format on */
+
 Test(print, status)
 {
-	char *s = text_of(
-		cli_status_print, "{\"version\":\"1.0\",\"router\":\"r1\","
-				  "\"local_as\":64500,"
-				  "\"uptime_s\":3700,\"meter_starts\":1,"
-				  "\"books\":{\"difference\""
-				  ":0,\"ases\":1200,\"as_pairs\":5000,"
-				  "\"receive\":{\"seen\":" MEASURE(1300000, 14668, 14900) ",\"attributed\":" MEASURE(
-					  1000000, 1,
-					  1) "},\"transmit\":{"
-					     "\"seen\":" MEASURE(5, 400,
-								 456) ",\"attri"
-								      "buted\""
-								      ":" MEASURE(5,
-										  400,
-										  456) "}},\"table\":{\"live\":true,\"source\":\"bgp\","
-										       "\"prefixes_ipv4\":970000,\"prefixes_ipv6\":180000,"
-										       "\"used_bytes\":16000000,\"size_bytes\":32000000,\"age_s\":3},"
-										       "\"bgp\":{\"peers\":2,\"established\":2},\"map\":{\"rows\":"
-										       "100000,\"rows_used\":5000},\"interfaces\":[" IFACE
-										       "]}");
+	char *s = text_of(cli_status_print, STATUS);
 
 	cr_assert_str_eq(
 		s,

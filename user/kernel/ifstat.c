@@ -250,7 +250,7 @@ int ifstat_watch_read(int fd,
 			rc = n < 0 && errno != EAGAIN ? -errno : 0;
 			break;
 		}
-		for (; NLMSG_OK(h, left); h = (const void *)NLMSG_NEXT(h, left))
+		for (; NLMSG_OK(h, left); h = nl_next(h, &left))
 			if (parse_link(h, &st) == 0)
 				fn(ctx,
 				   h->nlmsg_type == RTM_DELLINK

@@ -150,7 +150,8 @@ static void keep_verdict(const char *log)
 	}
 }
 
-static int hear(enum libbpf_print_level level, const char *fmt, va_list ap)
+__attribute__((format(printf, 2, 0))) static int
+hear(enum libbpf_print_level level, const char *fmt, va_list ap)
 {
 	static __thread char buf[64 << 10];
 	char *p, *q;

@@ -79,7 +79,7 @@ static int nl_deliver(const char *buf, size_t len, uint32_t seq, nl_fn fn,
 {
 	const struct nlmsghdr *h = (const void *)buf;
 
-	for (; NLMSG_OK(h, len); h = (const void *)NLMSG_NEXT(h, len)) {
+	for (; NLMSG_OK(h, len); h = nl_next(h, &len)) {
 		if (h->nlmsg_seq != seq)
 			continue;
 		if (h->nlmsg_type == NLMSG_DONE) {

@@ -27,6 +27,19 @@ int nl_socket(unsigned group);
 int nl_put(struct nlmsghdr *req, size_t max, uint16_t type, const void *data,
 	   size_t len);
 
+/* The message behind h in a datagram, *left bytes of which begin at h and pass
+ * NLMSG_OK(). NLMSG_NEXT(), which takes no const pointer. */
+static inline const struct nlmsghdr *nl_next(const struct nlmsghdr *h,
+					     size_t *left)
+{
+	size_t step = NLMSG_ALIGN((size_t)h->nlmsg_len);
+
+	if (step > *left)
+		step = *left;
+	*left -= step;
+	return (const void *)((const char *)h + step);
+}
+
 /* Sorts the attributes of a message by type: tb[0 .. max] (max + 1 entries)
  * point to them or are NULL. hdr_len is the size of the family header. */
 void nl_parse(const struct nlmsghdr *h, size_t hdr_len,
