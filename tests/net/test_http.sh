@@ -80,17 +80,26 @@ rc=0
 "$B/asmeter" -s /nonexistent status 2>/dev/null || rc=$?
 [ $rc = 3 ] || fail "no daemon: exit code $rc"
 
-# the live screen: every key, then q
+# the live screen: every key, then q. ncurses draws nothing while keys are
+# waiting, so each picture is waited for.
+shows() { grep -aq "$1" "$work/screen"; }
+: >"$work/screen"
 {
-	sleep 1
-	for key in s p n b B w t i i '?' x ' ' ' ' q; do
+	wait_for 20 shows 'sort: both by bytes'
+	for key in s p n b B w t i i; do
 		printf '%s' "$key"
 		sleep 0.2
 	done
-} | TERM=xterm timeout 30 script -qec "stty rows 20 cols 100; $B/asmeter top -i 0.2" \
+	printf '?'
+	wait_for 20 shows 'interfaces, or back'
+	for key in x ' ' ' ' q; do
+		printf '%s' "$key"
+		sleep 0.2
+	done
+} | TERM=xterm timeout 60 script -qefc "stty rows 20 cols 100; $B/asmeter top -i 0.2" \
 	"$work/screen" >/dev/null || fail "asmeter top on a terminal: exit code $?"
-grep -aq 'sort: both by bytes' "$work/screen" || fail "asmeter top draws nothing"
-grep -aq 'interfaces, or back' "$work/screen" || fail "asmeter top has no help"
+shows 'sort: both by bytes' || fail "asmeter top draws nothing"
+shows 'interfaces, or back' || fail "asmeter top has no help"
 
 # ------------------------------------------------------------ bad clients
 before=$(fds)
