@@ -133,17 +133,26 @@ static void send_live(struct gen *g)
 	gen_bpf__destroy(skel);
 }
 
+/*
+ * A frame is charged to the socket until the far end has read it, and takes
+ * some 700 bytes at least: with this much (the kernel doubles it) the socket
+ * waits before the far end's queue of 256 frames is full, whoever is to empty
+ * it and whenever that runs.
+ */
+#define IN_FLIGHT_BYTES (64 << 10)
+
 static int packet_socket(const struct gen *g)
 {
 	struct sockaddr_ll sa = {.sll_family = AF_PACKET,
 				 .sll_protocol = 0,
 				 .sll_ifindex = (int)g->ifindex};
 	int fd = socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC, 0);
-	int size = 4 << 20;
+	int size = IN_FLIGHT_BYTES;
 
 	if (fd < 0 || bind(fd, (struct sockaddr *)&sa, sizeof(sa)))
 		die("packet socket", errno);
-	(void)setsockopt(fd, SOL_SOCKET, SO_SNDBUFFORCE, &size, sizeof(size));
+	if (setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &size, sizeof(size)))
+		die("SO_SNDBUF", errno);
 	return fd;
 }
 
