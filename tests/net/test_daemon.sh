@@ -154,8 +154,35 @@ mount -t bpf bpf /sys/fs/bpf
 
 refused 9 'is /proc mounted' unshare --mount --propagation private \
 	sh -c "mount -t tmpfs tmpfs /proc && exec $d"
+# maps are charged to the control group: one with too little
+cg=/run/cgroup
+mkdir $cg
+mount -t cgroup -o memory cgroup $cg 2>/dev/null || mount -t cgroup2 cgroup2 $cg ||
+	fail "no control groups"
+limit=memory.limit_in_bytes
+[ -e $cg/$limit ] || {
+	limit=memory.max
+	grep -qw memory $cg/cgroup.subtree_control ||
+		echo +memory >$cg/cgroup.subtree_control
+}
+small=$(mktemp -d $cg/asmeter-test.XXXXXX)
+trap 'rmdir $small 2>/dev/null' EXIT
+echo 24M >"$small/$limit" || fail "no memory control group"
+refused 6 'not enough memory for the BPF maps .*MemoryMax=' \
+	sh -c "echo \$\$ >$small/cgroup.procs && exec $d"
+wait_for 10 rmdir "$small" || fail "somebody is left in $small"
+trap - EXIT
+umount $cg
+
 [ ! -e $pins/asm_state ] || fail "a first start that failed leaves its maps"
-echo "note: 15 refusals, each with its exit code, one line and no trace"
+echo "note: 16 refusals, each with its exit code, one line and no trace"
+
+# the kernel needs its types, not we the file: hidden, as in some containers
+mount -t tmpfs tmpfs /sys/kernel/btf
+start
+stop
+umount /sys/kernel/btf
+"$B/asmeter" detach --all >/dev/null || fail "detach --all"
 
 # -------------------------------------------------------------- who it is
 python3 -c 'import socket, sys
