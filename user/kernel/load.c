@@ -195,6 +195,14 @@ static int explain_load(int err, const struct kern_cfg *cfg, char *msg,
 	/* without CAP_PERFMON the verifier refuses what it else accepts */
 	if (pins_caps_missing(missing, sizeof(missing)))
 		err = -EPERM;
+	/* without it the verifier does not know what a program is handed */
+	if (err != -EPERM && err != -ENOMEM && access(BTF_VMLINUX, R_OK)) {
+		msg_set(msg, msg_len,
+			"kernel %s has no BTF (%s): install a kernel built "
+			"with CONFIG_DEBUG_INFO_BTF=y, as Debian's are",
+			u.release, BTF_VMLINUX);
+		return -ENOSYS;
+	}
 	if (said.prog[0] && said.line[0] && err != -EPERM) {
 		msg_set(msg, msg_len,
 			"the verifier of kernel %s refused %s: %s (please "
@@ -216,13 +224,6 @@ static int explain_load(int err, const struct kern_cfg *cfg, char *msg,
 		return -ENOMEM;
 	default:
 		break;
-	}
-	if (access(BTF_VMLINUX, R_OK)) {
-		msg_set(msg, msg_len,
-			"kernel %s has no BTF (%s): install a kernel built "
-			"with CONFIG_DEBUG_INFO_BTF=y, as Debian's are",
-			u.release, BTF_VMLINUX);
-		return -ENOSYS;
 	}
 	msg_set(msg, msg_len, "loading the BPF object%s%s: %s",
 		said.prog[0] ? ": program " : "", said.prog, strerror(-err));
