@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
 /*
  * The meter's programs: parse, find both ASes, count, pass. They differ only
- * in how the size of a packet is known.
+ * in how the size of a packet is known. Those at TC also sample (sample.h).
  *
  * SIZES
  *
@@ -11,6 +11,9 @@
  *             wire (wire_len), in gso_segs packets.
  * tc_ingress  runs after GRO merged segments: each of them had the headers
  *             that are there only once now.
+ * tc_sample   samples only: at TC ingress where xdp_meter counts.
+ * tc_tap,     the two ends of the tap device.
+ * xdp_tap
  *
  * A VLAN tag that travels beside the packet (offloaded) is part of the frame:
  * 4 bytes for each packet. IP bytes of a GSO packet are its wire bytes without
@@ -32,32 +35,42 @@
 #include "asmeter/parse.h"
 #include "asmeter/segment.h"
 #include "count.h"
+#include "sample.h"
 
 #define VLAN_BYTES 4
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
 
-/* Finds both ASes and the row, and adds to it. Returns the final verdict. */
-static __always_inline __u32 meter_pair(__u32 part, struct count_key *key,
-					const struct pkt_view *view,
-					const struct count_size *size)
+/* Finds the AS indexes of both ends; false without a table. */
+static __always_inline bool meter_ases(const struct pkt_view *view,
+				       __u32 *ret_src, __u32 *ret_dst)
 {
 	struct asm_table_value *table;
 	__u32 zero = 0, mask = cfg.word_mask;
 
 	table = bpf_map_lookup_elem(&asm_table, &zero);
 	if (!table)
-		return ASM_MAP_FULL;
-	key->family = view->family;
+		return false;
 	if (view->family == 4) {
-		key->src_ix = asm_lookup4(table->word, mask, view->src[0]);
-		key->dst_ix = asm_lookup4(table->word, mask, view->dst[0]);
+		*ret_src = asm_lookup4(table->word, mask, view->src[0]);
+		*ret_dst = asm_lookup4(table->word, mask, view->dst[0]);
 	} else {
-		key->src_ix = asm_lookup6(table->word, mask, view->src[0],
-					  view->src[1]);
-		key->dst_ix = asm_lookup6(table->word, mask, view->dst[0],
-					  view->dst[1]);
+		*ret_src = asm_lookup6(table->word, mask, view->src[0],
+				       view->src[1]);
+		*ret_dst = asm_lookup6(table->word, mask, view->dst[0],
+				       view->dst[1]);
 	}
+	return true;
+}
+
+/* Finds both ASes and the row, and adds to it. Returns the final verdict. */
+static __always_inline __u32 meter_pair(__u32 part, struct count_key *key,
+					const struct pkt_view *view,
+					const struct count_size *size)
+{
+	key->family = view->family;
+	if (!meter_ases(view, &key->src_ix, &key->dst_ix))
+		return ASM_MAP_FULL;
 	if (!count_pair(part, key, size))
 		return ASM_MAP_FULL;
 	return key->src_ix && key->dst_ix ? ASM_ATTRIBUTED : ASM_UNKNOWN_AS;
@@ -135,8 +148,10 @@ static __always_inline void skb_gso_size(struct __sk_buff *ctx, const int dir,
 		ret_size->wire_bytes = len + (packets - 1) * head;
 }
 
-/* What both TC programs share. */
-static __always_inline int meter_skb(struct __sk_buff *ctx, const int dir)
+/* Parses a packet at TC, and finds its size. */
+static __always_inline __u32 skb_parse(struct __sk_buff *ctx, const int dir,
+				       __u32 flags, struct pkt_view *view,
+				       struct count_size *ret_size)
 {
 	struct pkt pkt = {
 		.ctx = ctx,
@@ -144,22 +159,125 @@ static __always_inline int meter_skb(struct __sk_buff *ctx, const int dir)
 		.data_end = (void *)(long)ctx->data_end,
 		.len = ctx->len,
 		.gso = ctx->gso_size != 0,
+		.no_l2 = !!(flags & ASM_IFF_NO_L2),
 	};
 	__u32 tag = ctx->vlan_present ? VLAN_BYTES : 0;
+	__u32 verdict;
+
+	ret_size->packets = 1;
+	ret_size->wire_bytes = pkt.len;
+	verdict = pkt_parse(&pkt, view);
+	ret_size->ip_bytes = view->ip_bytes;
+	if (pkt.gso) {
+		skb_gso_size(ctx, dir, view, ret_size);
+		ret_size->ip_bytes =
+			ret_size->wire_bytes - ret_size->packets * view->l3_off;
+	}
+	ret_size->wire_bytes += ret_size->packets * tag;
+	return verdict;
+}
+
+/* Describes the packet for the tap. */
+static __always_inline void sample_describe(struct __sk_buff *ctx,
+					    struct sample_header *h,
+					    __u32 flags, const int dir)
+{
+	struct count_size size = {};
+	struct pkt_view view = {};
+	__u32 src = 0, dst = 0;
+	struct asm_as *as;
+
+	if (skb_parse(ctx, dir, flags, &view, &size) == PKT_IP)
+		meter_ases(&view, &src, &dst);
+	as = bpf_map_lookup_elem(&asm_as, &src);
+	h->src_as = src && as ? as->asn : 0;
+	as = bpf_map_lookup_elem(&asm_as, &dst);
+	h->dst_as = dst && as ? as->asn : 0;
+	h->packets = size.packets;
+	h->wire_len = size.wire_bytes;
+	h->version = SAMPLE_VERSION;
+	h->size = sizeof(*h);
+	h->ifindex = ctx->ifindex;
+	h->ktime_ns = bpf_ktime_get_ns();
+	h->cpu = bpf_get_smp_processor_id();
+	h->dir = dir;
+	h->flags = flags & ASM_IFF_NO_L2 ? SAMPLE_NO_L2 : 0;
+	h->vlan_proto = h->vlan_tci = 0;
+	if (ctx->vlan_present) {
+		h->flags |= SAMPLE_VLAN;
+		h->vlan_proto = bpf_ntohs((__u16)ctx->vlan_proto);
+		h->vlan_tci = ctx->vlan_tci;
+	}
+}
+
+/* The rare way: at least one of the packets is sampled, or the rate is new. */
+static __always_inline int sample_take(struct __sk_buff *ctx, __u32 slot,
+				       __u32 flags, __u32 packets,
+				       const int dir)
+{
+	struct asm_rate *rate = bpf_map_lookup_elem(&asm_rates, &slot);
+	struct asm_sampler *s = sample_state(slot, dir);
+	struct asm_scratch *scratch;
+	__u32 zero = 0, hits;
+
+	scratch = bpf_map_lookup_elem(&asm_scratch, &zero);
+	if (!s || !rate || !rate->rate || !scratch)
+		return 0;
+	hits = sample_count(s, rate, flags >> ASM_IFF_GEN_SHIFT, packets);
+	if (!hits)
+		return 0;
+	s->ifindex = ctx->ifindex;
+	s->taken++;
+	s->hits += hits;
+	sample_describe(ctx, &scratch->header, flags, dir);
+	scratch->header.seq = s->taken;
+	scratch->header.rate = rate->rate;
+	scratch->header.hits = hits;
+	scratch->header.slot = slot;
+	scratch->snap = rate->snap;
+	sample_clone(ctx, s, scratch, rate->tap_ifindex);
+	return hits;
+}
+
+/* Global functions: the verifier looks at each once. */
+__noinline int sample_take_in(struct __sk_buff *ctx, __u32 slot, __u32 flags,
+			      __u32 packets)
+{
+	return sample_take(ctx, slot, flags, packets, ASM_DIR_IN);
+}
+
+__noinline int sample_take_out(struct __sk_buff *ctx, __u32 slot, __u32 flags,
+			       __u32 packets)
+{
+	return sample_take(ctx, slot, flags, packets, ASM_DIR_OUT);
+}
+
+static __always_inline void sample_skb(struct __sk_buff *ctx, __u32 slot,
+				       __u32 flags, __u32 packets,
+				       const int dir)
+{
+	struct asm_sampler *s = sample_state(slot, dir);
+
+	if (!s || sample_passes(s, flags, packets))
+		return;
+	if (dir == ASM_DIR_IN)
+		sample_take_in(ctx, slot, flags, packets);
+	else
+		sample_take_out(ctx, slot, flags, packets);
+}
+
+/* What both TC programs share. */
+static __always_inline int meter_skb(struct __sk_buff *ctx, const int dir)
+{
 	__u32 ifindex = ctx->ifindex, flags, verdict;
 	__u32 slot = count_slot(ifindex, &flags);
-	struct count_size size = {.packets = 1, .wire_bytes = pkt.len};
+	struct count_size size = {};
 	struct pkt_view view = {};
 
-	pkt.no_l2 = !!(flags & ASM_IFF_NO_L2);
-	verdict = pkt_parse(&pkt, &view);
-	size.ip_bytes = view.ip_bytes;
-	if (pkt.gso) {
-		skb_gso_size(ctx, dir, &view, &size);
-		size.ip_bytes = size.wire_bytes - size.packets * view.l3_off;
-	}
-	size.wire_bytes += size.packets * tag;
+	verdict = skb_parse(ctx, dir, flags, &view, &size);
 	meter_count(slot, ifindex, dir, verdict, &view, &size);
+	if (flags & ASM_IFF_SAMPLED)
+		sample_skb(ctx, slot, flags, size.packets, dir);
 	return TC_NEXT;
 }
 
@@ -173,4 +291,69 @@ SEC("tc")
 int tc_ingress(struct __sk_buff *ctx)
 {
 	return meter_skb(ctx, ASM_DIR_IN);
+}
+
+SEC("tc")
+int tc_sample(struct __sk_buff *ctx)
+{
+	__u32 packets = 1, flags;
+	__u32 slot = count_slot(ctx->ifindex, &flags);
+	struct count_size size = {};
+	struct pkt_view view = {};
+
+	if (!(flags & ASM_IFF_SAMPLED))
+		return TC_NEXT;
+	if (ctx->gso_size) {
+		packets = ctx->gso_segs;
+		if (!packets) {
+			skb_parse(ctx, ASM_DIR_IN, flags, &view, &size);
+			packets = size.packets;
+		}
+	}
+	sample_skb(ctx, slot, flags, packets, ASM_DIR_IN);
+	return TC_NEXT;
+}
+
+#define TC_DROP 2 /* TC_ACT_SHOT */
+
+SEC("tc")
+int tc_tap(struct __sk_buff *ctx)
+{
+	struct asm_scratch *scratch;
+	struct sample_header *h;
+	__u32 zero = 0, snap;
+
+	scratch = bpf_map_lookup_elem(&asm_scratch, &zero);
+	if (!scratch || scratch->state != ASM_SCRATCH_ARMED)
+		return TC_DROP;
+	scratch->state = ASM_SCRATCH_NOT_CUT;
+	h = &scratch->header;
+	/* headers that the stack will need keep a packet from being cut short;
+	 * long ones fit in the longest sample */
+	snap = scratch->snap;
+	if (ctx->len > snap && bpf_skb_change_tail(ctx, snap, 0) &&
+	    ctx->len > ASM_SNAP_MAX &&
+	    bpf_skb_change_tail(ctx, ASM_SNAP_MAX, 0))
+		return TC_DROP;
+	h->cap_len = ctx->len;
+	if (bpf_skb_change_head(ctx, sizeof(*h), 0) ||
+	    bpf_skb_store_bytes(ctx, 0, h, sizeof(*h), 0))
+		return TC_DROP;
+	scratch->state = ASM_SCRATCH_SENT;
+	return TC_NEXT;
+}
+
+SEC("xdp.frags")
+int xdp_tap(struct xdp_md *ctx)
+{
+	__u32 cpu = bpf_get_smp_processor_id(), ring = ASM_XSK_TAP;
+	struct asm_tap *tap = bpf_map_lookup_elem(&asm_tap, &cpu);
+
+	if (!tap)
+		return XDP_DROP;
+	tap->arrived++;
+	if (bpf_map_lookup_elem(&asm_xsks, &ring))
+		return bpf_redirect_map(&asm_xsks, ring, XDP_DROP);
+	tap->no_socket++;
+	return XDP_DROP;
 }

@@ -47,6 +47,24 @@ ASM_ARRAY(asm_cpu, struct asm_cpu, ASM_BANKS *DEF_CPUS);
 ASM_ARRAY(asm_index, struct asm_index_line, ASM_BANKS *DEF_CPUS *DEF_LINES);
 ASM_ARRAY(asm_rows, struct asm_row, ASM_BANKS *DEF_CPUS *DEF_ROWS);
 
+ASM_ARRAY(asm_rates, struct asm_rate, ASM_PORT_SLOTS);
+ASM_ARRAY(asm_sampler, struct asm_sampler, DEF_CPUS *ASM_PORT_SLOTS *ASM_DIRS);
+ASM_ARRAY(asm_tap, struct asm_tap, DEF_CPUS + 1);
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct asm_scratch);
+} asm_scratch SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_XSKMAP);
+	__uint(max_entries, ASM_XSK_SLOTS);
+	__type(key, __u32);
+	__type(value, __u32);
+} asm_xsks SEC(".maps");
+
 /* Its one element is asm_state, put there again and again: each update waits
  * for an RCU grace period in the kernel, which is all it is for. */
 struct {

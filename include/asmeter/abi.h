@@ -154,9 +154,11 @@ struct asm_as {
 
 /* asm_ifs[slot], slot = (ifindex + probe) % ASM_IF_SLOTS, probe <
  * ASM_IF_PROBES. Written by the keeper before it attaches. */
-#define ASM_IFF_NO_L2    (1u << 0) /* frames start with the IP header */
-#define ASM_IFF_ATTACHED (1u << 8) /* metered now */
-#define ASM_IFF_QDISC    (1u << 9) /* its clsact qdisc is ours */
+#define ASM_IFF_NO_L2     (1u << 0)  /* frames start with the IP header */
+#define ASM_IFF_ATTACHED  (1u << 8)  /* metered now */
+#define ASM_IFF_QDISC     (1u << 9)  /* its clsact qdisc is ours */
+#define ASM_IFF_SAMPLED   (1u << 11) /* asm_rates has a rate for it */
+#define ASM_IFF_GEN_SHIFT 24         /* the top byte: see asm_sampler */
 struct asm_if {
 	__u32 ifindex; /* 0: free */
 	__u32 flags;   /* ASM_IFF_* */
@@ -170,6 +172,121 @@ struct asm_if {
 	__u64 base_tx_bytes;
 	__u64 attached_at; /* seconds since the epoch, UTC */
 };
+
+/*
+ * SAMPLES
+ *
+ * Of the packets of a sampled port one in `rate` is taken, in the mean: each
+ * packet with the same probability, whatever became of those before it. What
+ * happens to a sample is told by counters that hold, once nothing is under
+ * way, exactly (sums over all CPUs and ports):
+ *
+ *   taken   = no_tap + not_cut + sent                      asm_sampler
+ *   sent    = arrived + dropped by the tap device          asm_tap
+ *   arrived = no_socket + what the socket's ring was given
+ *
+ * and the ring's own losses are the socket's statistics (XDP_STATISTICS).
+ */
+
+/* asm_rates[slot]. Written by the keeper; tap_ifindex last. */
+#define ASM_RATE_MAX (1u << 24)
+#define ASM_SNAP_MIN 64u
+#define ASM_SNAP_MAX 1024u
+struct asm_rate {
+	__u32 rate;     /* one of so many; 0: none */
+	__u32 snap;     /* bytes kept of a packet */
+	__u32 gap_mant; /* gap_scale() of the rate, see asmeter/gap.h */
+	__u32 gap_shift;
+	__u32 tap_ifindex; /* the device samples leave by; 0: there is none */
+	__u32 reserved[3];
+};
+
+/*
+ * asm_sampler[(cpu * ASM_PORT_SLOTS + slot) * ASM_DIRS + dir]: the countdown
+ * of one port on one CPU and its counters. Written by the programs only. A gen
+ * that is not the top byte of asm_if.flags makes them draw anew: the rate has
+ * changed.
+ */
+struct asm_sampler {
+	__u32 gen;
+	__u32 skip; /* the skip-th packet from here is the next one taken */
+	__u32 ifindex;
+	__u32 reserved;
+	__u64 taken;   /* samples: clones asked for */
+	__u64 hits;    /* packets sampled; more than one of a GSO packet's
+			* segments share a clone */
+	__u64 no_tap;  /* no clone: memory, or no tap device */
+	__u64 not_cut; /* the clone could not be cut or given its header */
+	__u64 sent;    /* given to the tap device */
+	__u64 reserved2;
+};
+
+/*
+ * asm_tap[cpu], and one more: what came out of the tap device on a CPU, and
+ * in the last element (index n_cpus) the receiver's own books, which it keeps
+ * here so that they outlive it.
+ */
+struct asm_tap {
+	__u64 arrived;     /* programs: samples that came out of the tap */
+	__u64 no_socket;   /* programs: nobody has its ring in asm_xsks */
+	__u64 received;    /* receiver: taken out of the ring */
+	__u64 ring_full;   /* receiver: by the sockets' statistics */
+	__u64 fill_empty;  /* receiver: the same */
+	__u64 dropped;     /* receiver: the same, other reasons */
+	__u64 sock_closed; /* receiver: were given to a socket that has ended */
+	__u64 sock_cookie; /* receiver: the socket that sock_* are of */
+	__u64 sock_ring_full; /* receiver: its statistics when last read */
+	__u64 sock_dropped;
+	__u64 sock_fill_empty;
+	__u64 reserved[5];
+};
+
+/* Samples wait here for the one call in which they are made. */
+enum asm_scratch_state {
+	ASM_SCRATCH_IDLE = 0,
+	ASM_SCRATCH_ARMED,   /* a clone is about to enter the tap */
+	ASM_SCRATCH_NOT_CUT, /* it has, and could not be made a sample */
+	ASM_SCRATCH_SENT,    /* it has, and is one */
+};
+
+/*
+ * What precedes the packet in the ring: 64 bytes, host byte order. The packet
+ * follows as it was on the wire, cut after cap_len bytes, but for a VLAN tag
+ * that travelled beside it (SAMPLE_VLAN): that belongs between byte 12 and 13.
+ */
+#define SAMPLE_VERSION 1u
+#define SAMPLE_NO_L2   (1u << 0) /* starts with the IP header */
+#define SAMPLE_VLAN    (1u << 1) /* vlan_proto and vlan_tci are set */
+struct sample_header {
+	__u16 version; /* SAMPLE_VERSION */
+	__u16 size;    /* of this header */
+	__u32 ifindex;
+	__u64 ktime_ns; /* CLOCK_MONOTONIC */
+	__u64 seq;      /* asm_sampler.taken, this one included */
+	__u32 rate;     /* in force when it was taken */
+	__u32 hits;     /* sampled packets that it stands for */
+	__u32 packets;  /* that the packet becomes on the wire (GSO), or was */
+	__u32 wire_len; /* of all of these */
+	__u32 src_as;   /* what the packet was counted as; 0: none */
+	__u32 dst_as;
+	__u16 cap_len; /* bytes of the packet that follow */
+	__u16 slot;    /* in asm_ifs */
+	__u16 cpu;
+	__u16 vlan_proto;
+	__u16 vlan_tci;
+	__u8 dir;   /* enum asm_dir */
+	__u8 flags; /* SAMPLE_* */
+};
+
+struct asm_scratch {
+	__u32 state; /* enum asm_scratch_state */
+	__u32 snap;
+	struct sample_header header;
+};
+
+/* Rings in asm_xsks. */
+#define ASM_XSK_TAP   0u
+#define ASM_XSK_SLOTS 256u
 
 /* The programs' constants (read-only data `cfg`); set before loading, the
  * same as what asm_state says. n_cpus is the highest possible CPU + 1. */
@@ -196,16 +313,24 @@ struct asm_state {
 };
 
 /* The maps, in the order in which their descriptors are handed around. */
-#define ASM_MAPS(X)         \
-	X(STATE, asm_state) \
-	X(TABLE, asm_table) \
-	X(AS, asm_as)       \
-	X(IFS, asm_ifs)     \
-	X(PORTS, asm_ports) \
-	X(CPU, asm_cpu)     \
-	X(INDEX, asm_index) \
-	X(ROWS, asm_rows)   \
-	X(GRACE, asm_grace)
+#define ASM_MAPS(X)             \
+	X(STATE, asm_state)     \
+	X(TABLE, asm_table)     \
+	X(AS, asm_as)           \
+	X(IFS, asm_ifs)         \
+	X(PORTS, asm_ports)     \
+	X(CPU, asm_cpu)         \
+	X(INDEX, asm_index)     \
+	X(ROWS, asm_rows)       \
+	X(GRACE, asm_grace)     \
+	X(RATES, asm_rates)     \
+	X(SAMPLER, asm_sampler) \
+	X(TAP, asm_tap)         \
+	X(SCRATCH, asm_scratch) \
+	X(XSKS, asm_xsks)
+
+/* Pins of a release before these have none of them: they are added. */
+#define ASM_MAPS_FIRST_ADDED ASM_MAP_RATES
 
 enum asm_map {
 #define X(id, name) ASM_MAP_##id,
@@ -220,6 +345,10 @@ _Static_assert(sizeof(struct asm_cpu) == 64, "one cache line");
 _Static_assert(sizeof(struct asm_index_line) == 64, "one cache line");
 _Static_assert(sizeof(struct asm_books) == 7 * 24, "no padding");
 _Static_assert(sizeof(struct asm_if) == 64, "");
+_Static_assert(sizeof(struct asm_rate) == 32, "");
+_Static_assert(sizeof(struct asm_sampler) == 64, "one cache line");
+_Static_assert(sizeof(struct asm_tap) == 128, "two cache lines");
+_Static_assert(sizeof(struct sample_header) == 64, "no padding");
 #endif
 
 #endif

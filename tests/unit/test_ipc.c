@@ -82,7 +82,8 @@ Test(ipc, closed_list)
 {
 	static const int want_fds[IPC_TYPES] = {[IPC_MAPS] = ASM_MAP_COUNT,
 						[IPC_LISTENER] = 1,
-						[IPC_CONFIG] = 1};
+						[IPC_CONFIG] = 1,
+						[IPC_RING] = 2};
 	int p[2], out[32], in[IPC_FDS_MAX];
 	unsigned before;
 
@@ -91,10 +92,13 @@ Test(ipc, closed_list)
 	before = open_fds();
 	for (unsigned from = 0; from < 2; from++) {
 		for (unsigned type = 0; type < IPC_TYPES + 3; type++) {
-			for (unsigned n = 0; n < 12; n++) {
+			for (unsigned n = 0; n <= IPC_FDS_MAX; n++) {
 				struct ipc_msg m = {.magic = IPC_MAGIC,
 						    .version = IPC_VERSION,
-						    .type = (uint16_t)type};
+						    .type = (uint16_t)type,
+						    .arg = type == IPC_RING
+								   ? 512
+								   : 0};
 				struct ipc_msg got;
 				unsigned gn = 0;
 				bool ok = type >= 1 && type < IPC_TYPES &&
@@ -232,4 +236,20 @@ Test(ipc, a_reader_that_sleeps)
 	cr_assert_eq(err, -EAGAIN);
 	/* all interfaces and listeners there can be go in one piece */
 	cr_assert_gt(n, 2 * (int)ASM_IF_SLOTS, "%d", n);
+}
+
+/* A ring's size is a power of two that the sender can have made. */
+Test(ipc, sizes_of_a_ring)
+{
+	static const uint32_t bad[] = {0, 1, 256, 513, 8191, 16384, UINT32_MAX};
+	struct ipc_msg m = {.magic = IPC_MAGIC,
+			    .version = IPC_VERSION,
+			    .type = IPC_RING};
+
+	for (size_t i = 0; i < sizeof(bad) / sizeof(*bad); i++) {
+		m.arg = bad[i];
+		cr_assert_eq(ipc_check(&m, IPC_FROM_KEEPER, 2), -EBADMSG);
+	}
+	for (m.arg = 512; m.arg <= 8192; m.arg *= 2)
+		cr_assert_eq(ipc_check(&m, IPC_FROM_KEEPER, 2), 0);
 }

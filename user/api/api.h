@@ -60,6 +60,34 @@ struct api_maps {
 	uint64_t drain_ns;
 };
 
+/* One direction of a sampled interface; counters are uint64_t for the table
+ * in samples.c. */
+struct api_samples_port {
+	char name[ASM_IFNAME_LEN];
+	enum asm_dir dir;
+	uint64_t rate;
+	double rate_eff;
+	uint64_t taken, lost;
+	uint64_t est_packets, est_wire_bytes;
+	uint64_t packets, wire_bytes;
+};
+
+#define API_SAMPLES_LOST_MAX 16
+
+struct api_samples {
+	bool wanted, up;
+	const char *error; /* why they have no way out; NULL or "": they do */
+	uint64_t rings;
+	uint64_t taken, received, garbage;
+	struct {
+		const char *reason;
+		uint64_t n;
+	} lost[API_SAMPLES_LOST_MAX];
+	size_t n_lost;
+	const struct api_samples_port *ports;
+	size_t n_ports;
+};
+
 typedef void (*api_peer_fn)(void *ctx, const struct bgp_peer_info *peer);
 
 struct api_ctx {
@@ -78,6 +106,7 @@ struct api_ctx {
 	struct api_table table;
 	struct api_loc loc;
 	struct api_maps maps;
+	struct api_samples samples;
 	const struct api_iface *ifaces;
 	size_t n_ifaces;
 	uint64_t meter_starts; /* 1 + restarts by the keeper */

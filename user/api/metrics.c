@@ -596,6 +596,7 @@ void api_metrics(const struct api_ctx *ctx, struct buf *b)
 	modes(ctx, b);
 	table(ctx, b);
 	bgp(ctx, b);
+	api_metrics_samples(ctx, b);
 	prom_process(b);
 	flows(ctx, b);
 	free(rows);

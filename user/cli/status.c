@@ -161,6 +161,46 @@ static void table_lines(const struct cli *c, json_t *v)
 	line(c, "counters", text, rows_used > 0.9 * rows ? RED : 0);
 }
 
+static const char *const lost_words[][2] = {
+	{"no_tap", "without a tap"},   {"not_cut", "not cut"},
+	{"tap_dropped", "in the tap"}, {"no_socket", "without a socket"},
+	{"ring_full", "ring full"},    {"fill_empty", "meter too slow"},
+	{"dropped", "by the socket"},  {"socket_closed", "socket closed"},
+};
+
+static void samples_line(const struct cli *c, json_t *v)
+{
+	char text[512], a[FMT_LEN], b[FMT_LEN], n[FMT_LEN];
+	json_t *s = js_at(v, "samples");
+	const char *error = js_str(s, "error");
+	size_t len;
+
+	if (!json_is_object(s))
+		return; /* a daemon before this one */
+	if (!js_bool(s, "wanted")) {
+		line(c, "samples", "off (sampling.rate)", 0);
+		return;
+	}
+	if (error[0]) {
+		line(c, "samples", error, RED);
+		return;
+	}
+	snprintf(text, sizeof(text), "%s taken, %s received%s",
+		 fmt_count(js_u64(s, "taken"), a),
+		 fmt_count(js_u64(s, "received"), b),
+		 js_bool(s, "up") ? "" : "; no ring now");
+	for (size_t i = 0; i < sizeof(lost_words) / sizeof(*lost_words); i++) {
+		uint64_t lost = js_u64(js_at(s, "lost"), lost_words[i][0]);
+
+		len = strlen(text);
+		if (lost)
+			snprintf(text + len, sizeof(text) - len,
+				 "; lost %s: %s", lost_words[i][1],
+				 fmt_count(lost, n));
+	}
+	line(c, "samples", text, js_bool(s, "up") ? 0 : RED);
+}
+
 void cli_status_print(const struct cli *c, json_t *v)
 {
 	char text[256], a[FMT_LEN];
@@ -177,6 +217,7 @@ void cli_status_print(const struct cli *c, json_t *v)
 	}
 	books_lines(c, v);
 	table_lines(c, v);
+	samples_line(c, v);
 	putc('\n', c->out);
 	balance_table(c, v);
 }

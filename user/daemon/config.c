@@ -18,6 +18,12 @@ const char *config_mode_name(enum config_mode m)
 	return names[m];
 }
 
+uint32_t config_sample_rate(const struct config *c,
+			    const struct config_iface *f)
+{
+	return f->has_sample_rate ? f->sample_rate : c->sampling.rate;
+}
+
 /* ---------------------------------------- what one key cannot see alone */
 
 static void check_ifaces(const struct config *c, struct config_report *rep)

@@ -42,6 +42,8 @@ enum config_mode {
 struct config_iface {
 	char *name; /* at most ASM_IFNAME_LEN - 1 bytes */
 	enum config_mode mode;
+	bool has_sample_rate;
+	uint32_t sample_rate; /* config_sample_rate() */
 	struct config_pos pos;
 };
 
@@ -125,6 +127,11 @@ struct config_counters {
 	uint32_t table_words; /* a power of two */
 };
 
+struct config_sampling {
+	uint32_t rate; /* one of so many packets; 0: none */
+	uint32_t snap; /* bytes kept of each */
+};
+
 struct config {
 	char *hostname;
 	uint32_t local_as;
@@ -139,6 +146,7 @@ struct config {
 	struct config_prometheus prometheus;
 	struct config_api api;
 	struct config_counters counters;
+	struct config_sampling sampling;
 	uint32_t drain_interval_ms;
 	enum log_level log_level;
 	char *user; /* "root": privileges are kept (for tests) */
@@ -184,6 +192,10 @@ void config_print_reference(FILE *out);
 
 /* "native", "tc", "generic", "auto" */
 const char *config_mode_name(enum config_mode m);
+
+/* The sampling rate of an interface: its own, else that of all. */
+uint32_t config_sample_rate(const struct config *c,
+			    const struct config_iface *f);
 
 /* AS number as people write it: 64512, AS64512, 1.10 (RFC 5396 asdot).
  * -EINVAL, -ERANGE. */

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "kernel/attach.h"
+#include "kernel/xsk.h"
 
 static const struct {
 	enum ipc_from from;
@@ -18,6 +19,8 @@ static const struct {
 	[IPC_IFACE] = {IPC_FROM_KEEPER, 0},
 	[IPC_START] = {IPC_FROM_KEEPER, 0},
 	[IPC_GO] = {IPC_FROM_KEEPER, 0},
+	[IPC_SAMPLING] = {IPC_FROM_KEEPER, 0},
+	[IPC_RING] = {IPC_FROM_KEEPER, 2},
 	[IPC_RELOADS] = {IPC_FROM_KEEPER, 0},
 	[IPC_STOP] = {IPC_FROM_KEEPER, 0},
 	[IPC_READY] = {IPC_FROM_METER, 0},
@@ -54,6 +57,10 @@ int ipc_check(const struct ipc_msg *m, enum ipc_from from, unsigned n)
 	    !memchr(m->iface.name, '\0', sizeof(m->iface.name)))
 		return -EBADMSG;
 	if (m->type == IPC_LISTENER && m->arg >= IPC_LISTENERS)
+		return -EBADMSG;
+	if (m->type == IPC_RING &&
+	    (m->arg < XSK_FRAMES_MIN || m->arg > XSK_FRAMES_MAX ||
+	     m->arg & (m->arg - 1)))
 		return -EBADMSG;
 	if (m->type == IPC_IFACE &&
 	    (m->arg2 > ASM_IF_SLOTS || (m->arg2 && m->arg >= m->arg2) ||

@@ -9,7 +9,8 @@
  * formed as it has to be, costs the meter its life and nothing else.
  *
  *   keeper -> meter   maps, listener (one per socket), config, iface (each),
- *                     start; go; later iface, config, reloads, stop
+ *                     sampling, ring, start; go; later iface, config,
+ *                     sampling, ring, reloads, stop
  *   meter -> keeper   ready after start; then beats; status; reloaded
  */
 #ifndef DAEMON_IPC_H
@@ -32,6 +33,8 @@ enum ipc_type {
 	IPC_IFACE,    /* arg of arg2 interfaces; 0 of 0: there are none */
 	IPC_START,    /* all handed over: open it, then say ready */
 	IPC_GO,       /* attached, privileges dropped: talk to peers */
+	IPC_SAMPLING, /* arg: 1 wanted, arg2: rings so far; text: why not */
+	IPC_RING,     /* fds: socket, memory; arg: frames; count: given */
 	IPC_RELOADS,  /* arg: reloads, arg2: refused ones, so far */
 	IPC_STOP,     /* the daemon ends */
 	/* meter -> keeper */
@@ -69,6 +72,7 @@ struct ipc_msg {
 	uint16_t type; /* enum ipc_type */
 	uint32_t arg;
 	uint32_t arg2;
+	uint64_t count; /* ring: samples that the rings before it were given */
 	struct ipc_iface iface;
 	char text[IPC_TEXT]; /* NUL-terminated; iface: why it is not metered */
 };

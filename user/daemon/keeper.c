@@ -31,6 +31,7 @@
 #include "daemon/ipc.h"
 #include "daemon/listen.h"
 #include "daemon/privs.h"
+#include "daemon/sampling.h"
 #include "kernel/load.h"
 
 #define STOP_WAIT_NS  (5 * NSEC_PER_SEC)
@@ -50,6 +51,7 @@ struct keeper {
 	char pin_path[32];
 	struct listen_set listeners;
 	struct iface_set ifaces;
+	struct sampling sampling;
 	struct child child;
 	struct log_rl chatter; /* lines that a meter provokes */
 	int sig_fd, link_fd, notify_fd;
@@ -164,6 +166,8 @@ static int hand_over(struct keeper *k)
 		err = send_fd(sock, IPC_CONFIG, 0, k->cfg_fd);
 	if (!err)
 		err = iface_set_tell(&k->ifaces, sock);
+	if (!err)
+		err = sampling_tell(&k->sampling, sock, true);
 	if (!err)
 		err = send_word(sock, IPC_RELOADS, k->reloads,
 				k->reloads_refused);
@@ -347,6 +351,7 @@ static int reload_apply(struct keeper *k)
 	close(k->cfg_fd);
 	k->cfg = cfg;
 	k->cfg_fd = fd;
+	k->sampling.check = true;
 	log_setup(cfg->log_level, NULL);
 	return 0;
 }
@@ -386,15 +391,31 @@ static void read_signals(struct keeper *k)
 static void on_link(void *ctx, enum ifstat_event_kind kind,
 		    const struct ifstat *st)
 {
-	iface_set_event(ctx, kind, st);
+	struct keeper *k = ctx;
+
+	iface_set_event(&k->ifaces, kind, st);
+	sampling_event(&k->sampling, kind, st);
 }
 
 static void read_links(struct keeper *k)
 {
-	if (ifstat_watch_read(k->link_fd, on_link, &k->ifaces))
-		k->ifaces.check = true;
-	if (k->up && iface_set_repair(&k->ifaces) && k->child.pid &&
-	    iface_set_tell(&k->ifaces, k->child.fd))
+	if (ifstat_watch_read(k->link_fd, on_link, k))
+		k->ifaces.check = k->sampling.check = true;
+	if (!k->up || !iface_set_repair(&k->ifaces))
+		return;
+	k->sampling.check = true;
+	if (k->child.pid && iface_set_tell(&k->ifaces, k->child.fd))
+		end_meter(k, "the meter does not read its messages");
+}
+
+static void watch_sampling(struct keeper *k, struct mono now)
+{
+	bool ring = false;
+
+	if (!k->up || k->stop || sampling_due_ns(&k->sampling, now) > 0)
+		return;
+	if (sampling_apply(&k->sampling, k->cfg, &k->ifaces, now, &ring) &&
+	    k->child.pid && sampling_tell(&k->sampling, k->child.fd, ring))
 		end_meter(k, "the meter does not read its messages");
 }
 
@@ -404,6 +425,8 @@ static int turn_ms(const struct keeper *k, struct mono now)
 
 	if (k->watchdog_ns && mono_diff_ns(now, k->watchdog_due) < ns)
 		ns = mono_diff_ns(now, k->watchdog_due);
+	if (k->up && sampling_due_ns(&k->sampling, now) < ns)
+		ns = sampling_due_ns(&k->sampling, now);
 	if (k->stop && ns > 100 * NSEC_PER_MSEC)
 		ns = 100 * NSEC_PER_MSEC;
 	if (ns <= 0)
@@ -430,6 +453,7 @@ static void turn(struct keeper *k)
 	if (p[0].revents)
 		read_signals(k);
 	now = mono_now();
+	watch_sampling(k, now);
 	watch_meter(k, now);
 	if (k->watchdog_ns && mono_diff_ns(now, k->watchdog_due) <= 0) {
 		(void)notify_send(k->notify_fd, "WATCHDOG=1");
@@ -562,6 +586,7 @@ static int open_privileged(struct keeper *k)
 	}
 	k->ifaces.kern = &k->kern;
 	k->ifaces.pin_dir = k->pin_path;
+	sampling_init(&k->sampling, &k->kern, k->pin_path);
 	prepare_state_dir(k);
 	return EXIT_OK;
 }
@@ -590,6 +615,7 @@ static void on_stranger(const char *name)
 static int attach_and_drop(struct keeper *k)
 {
 	char msg[KERN_MSG_LEN] = "";
+	bool ring;
 	int err;
 
 	if (!k->cfg->n_interfaces)
@@ -600,6 +626,8 @@ static int attach_and_drop(struct keeper *k)
 		return err == -EPERM ? EXIT_PRIVILEGE : EXIT_INTERFACE;
 	}
 	iface_set_strangers(&k->ifaces, on_stranger);
+	(void)sampling_apply(&k->sampling, k->cfg, &k->ifaces, mono_now(),
+			     &ring);
 	if (!geteuid()) {
 		err = privs_chown_tree(ASM_PIN_DIR, &k->user);
 		if (err) {
@@ -629,6 +657,7 @@ static int start(struct keeper *k)
 		return rc;
 	k->up = true;
 	if (k->child.pid && (iface_set_tell(&k->ifaces, k->child.fd) ||
+			     sampling_tell(&k->sampling, k->child.fd, true) ||
 			     send_word(k->child.fd, IPC_GO, 0, 0)))
 		end_meter(k, "the meter does not read its messages");
 	log_notice("up: AS %u, %zu interfaces, %zu BGP neighbors",
@@ -642,6 +671,7 @@ static void keeper_done(struct keeper *k, bool failed)
 	char msg[KERN_MSG_LEN];
 
 	stop_meter(k);
+	sampling_close(&k->sampling);
 	listen_close(&k->listeners);
 	/* a first start that failed leaves nothing behind */
 	if (failed && k->loaded && !k->kern.adopted &&

@@ -48,6 +48,10 @@ static const struct schema_key iface_keys[] = {
 	 "auto: native XDP where the driver has it, else tc; generic XDP only "
 	 "by name",
 	 "auto", SCHEMA_ENUM, AT(config_iface, mode), .choices = modes},
+	{"sample-rate",
+	 "one of so many packets is sampled here; without: sampling.rate", NULL,
+	 SCHEMA_UINT, AT(config_iface, sample_rate),
+	 COUNT(config_iface, has_sample_rate), .min = 0, .max = ASM_RATE_MAX},
 	{0},
 };
 
@@ -193,6 +197,18 @@ static const struct schema_map counters_map = {"counters", NULL,
 					       sizeof(struct config_counters),
 					       SCHEMA_NO_OFF, counters_keys};
 
+static const struct schema_key sampling_keys[] = {
+	{"rate", "one of so many packets is sampled; 0: none", "0", SCHEMA_UINT,
+	 AT(config_sampling, rate), .min = 0, .max = ASM_RATE_MAX},
+	{"snap-length", "bytes kept of a sampled packet", "128", SCHEMA_UINT,
+	 AT(config_sampling, snap), .min = ASM_SNAP_MIN, .max = ASM_SNAP_MAX},
+	{0},
+};
+
+static const struct schema_map sampling_map = {"sampling", NULL,
+					       sizeof(struct config_sampling),
+					       SCHEMA_NO_OFF, sampling_keys};
+
 static const struct schema_key root_keys[] = {
 	{"hostname", "name of this router in metrics; without: the machine's",
 	 NULL, SCHEMA_TEXT, AT(config, hostname), .min = 1, .max = 253},
@@ -219,6 +235,8 @@ static const struct schema_key root_keys[] = {
 	 .map = &api_map},
 	{"counters", "sizes of the maps; changed at the next restart only",
 	 NULL, SCHEMA_MAP, AT(config, counters), .map = &counters_map},
+	{"sampling", "packet samples, for flow records", NULL, SCHEMA_MAP,
+	 AT(config, sampling), .map = &sampling_map},
 	{"drain-interval", "how often the counters are read", "1s", SCHEMA_TIME,
 	 AT(config, drain_interval_ms), .min = 50, .max = 60000},
 	{"log-level", "error, warning, notice, info or debug", "info",

@@ -38,6 +38,7 @@ static void end(struct meter *m, int rc, enum bgp_stop how)
 	m->rc = rc;
 	peers_stop(m->peers, how);
 	http_stop(m->http);
+	samples_stop(m->samples);
 	flows_stop(m->flows);
 	routes_stop(m->routes);
 	books_stop(m->books);
@@ -54,7 +55,33 @@ static void fail(struct meter *m, const char *what, int err)
 
 static void on_cut(void *ctx)
 {
-	(void)ctx; /* the ledger is read when somebody asks */
+	struct meter *m = ctx;
+
+	/* the ledger is read when somebody asks */
+	if (m->samples)
+		samples_cut(m->samples);
+}
+
+/* Without a ring the counters go on, and what is lost is counted. */
+static void take_ring(struct meter *m)
+{
+	int err;
+
+	if (!m->samples || m->ring.sock < 0)
+		return;
+	err = samples_ring(m->samples, &m->ring, m->ring_given);
+	if (err)
+		log_error("the ring of samples: %s", strerror(-err));
+}
+
+static void on_ring(struct meter *m, const struct ipc_msg *msg, const int *fds)
+{
+	xsk_fds_close(&m->ring);
+	m->ring = (struct xsk_fds){.sock = fds[0],
+				   .mem = fds[1],
+				   .frames = msg->arg};
+	m->ring_given = msg->count;
+	take_ring(m);
 }
 
 static void on_start(struct meter *m)
@@ -83,6 +110,13 @@ static void on_start(struct meter *m)
 		fail(m, "the flow records", err);
 		return;
 	}
+	err = samples_start(&m->loop, m->map_fd, m->flows, m->books,
+			    &m->samples);
+	if (err) {
+		fail(m, "the samples", err);
+		return;
+	}
+	take_ring(m);
 	err = serve_start(m);
 	if (err) {
 		fail(m, "the HTTP server", err);
@@ -187,6 +221,14 @@ static void on_message(struct meter *m, const struct ipc_msg *msg,
 		return;
 	case IPC_IFACE:
 		on_iface(m, msg);
+		return;
+	case IPC_SAMPLING:
+		m->sampling = msg->arg != 0;
+		m->taps = msg->arg2;
+		memcpy(m->sampling_error, msg->text, sizeof(msg->text));
+		return;
+	case IPC_RING:
+		on_ring(m, msg, fds);
 		return;
 	case IPC_START:
 		on_start(m);
@@ -297,6 +339,7 @@ int meter_run(int fd)
 	(void)signal(SIGHUP, SIG_IGN);
 	(void)prctl(PR_SET_NAME, "asmeterd-meter", 0, 0, 0);
 	m.sock = fd;
+	m.ring = (struct xsk_fds){.sock = -1, .mem = -1};
 	err = uv_loop_init(&m.loop);
 	if (!err)
 		err = uv_poll_init(&m.loop, &m.sock_poll, fd);

@@ -13,6 +13,7 @@
 #include "daemon/ipc.h"
 #include "daemon/peers.h"
 #include "daemon/routes.h"
+#include "daemon/samples.h"
 
 #define METER_LISTENERS_MAX 40
 
@@ -42,10 +43,17 @@ struct meter {
 	struct books *books;
 	struct routes *routes;
 	struct flows *flows;
+	struct samples *samples;
+	struct xsk_fds ring; /* that came before the start; sock -1: none */
+	uint64_t ring_given;
+	bool sampling; /* some interface has a rate */
+	uint32_t taps; /* rings opened by the keeper */
+	char sampling_error[IPC_TEXT];
 	struct peers *peers; /* NULL until IPC_GO */
 	struct http *http;
 	struct api_ctx api;
 	struct api_iface api_ifaces[ASM_IF_SLOTS];
+	struct api_samples_port api_samples[ASM_IF_SLOTS * ASM_DIRS];
 	char hostname[256];
 };
 

@@ -211,6 +211,10 @@ static void apply_value(struct schema_ctx *ctx, const struct schema_key *k,
 	case SCHEMA_FLAGS:
 		apply_flags(ctx, k, n, base);
 		return;
+	case SCHEMA_UINT:
+		if (k->off_more)
+			memcpy(base + k->off_more, &given, sizeof(given));
+		break;
 	case SCHEMA_ADDR:
 		if (k->off_more != SCHEMA_NO_OFF)
 			memcpy(base + k->off_more, &given, sizeof(given));

@@ -43,7 +43,8 @@ struct schema_key {
 	enum schema_type item; /* lists */
 	bool required;
 	size_t off;      /* of the value in the struct of the map */
-	size_t off_more; /* of the count (list) or the bool "given" (addr) */
+	size_t off_more; /* of the count (list) or the bool "given" (addr; uint
+			  * without a default) */
 	uint32_t min;
 	uint32_t max;
 	const struct schema_choice *choices; /* ends with name NULL */

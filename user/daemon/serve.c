@@ -74,6 +74,69 @@ static void refresh_routes(struct meter *m)
 	}
 }
 
+static const char *iface_name(const struct meter *m, uint32_t ifindex)
+{
+	for (size_t i = 0; i < m->n_ifaces; i++) {
+		if (m->ifaces[i].iface.ifindex == ifindex)
+			return m->ifaces[i].iface.name;
+	}
+	return NULL;
+}
+
+/* The ports of interfaces that are there; the sums have all. */
+static size_t refresh_ports(struct meter *m)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < samples_ports(m->samples); i++) {
+		struct api_samples_port *dst = &m->api_samples[n];
+		struct samples_port p;
+		const char *name;
+
+		samples_port_get(m->samples, i, &p);
+		name = iface_name(m, p.ifindex);
+		if (!name || n == ASM_IF_SLOTS * ASM_DIRS)
+			continue;
+		*dst = (struct api_samples_port){
+			.dir = p.dir,
+			.rate = p.rate,
+			.rate_eff = p.rate_eff,
+			.taken = p.taken,
+			.lost = p.lost,
+			.est_packets = p.est_packets,
+			.est_wire_bytes = p.est_wire_bytes,
+			.packets = p.packets,
+			.wire_bytes = p.wire_bytes,
+		};
+		memcpy(dst->name, name, sizeof(dst->name));
+		n++;
+	}
+	return n;
+}
+
+static void refresh_samples(struct meter *m)
+{
+	struct api_samples *a = &m->api.samples;
+	struct samples_stats st;
+
+	samples_stats(m->samples, &st);
+	*a = (struct api_samples){.wanted = m->sampling,
+				  .up = m->sampling && st.ring &&
+					!m->sampling_error[0],
+				  .error = m->sampling_error,
+				  .rings = m->taps,
+				  .taken = st.taken,
+				  .received = st.received,
+				  .garbage = st.garbage,
+				  .n_lost = SAMPLES_LOST,
+				  .ports = m->api_samples};
+	for (unsigned i = 0; i < SAMPLES_LOST; i++) {
+		a->lost[i].reason = samples_lost_name((enum samples_lost)i);
+		a->lost[i].n = st.lost[i];
+	}
+	a->n_ports = refresh_ports(m);
+}
+
 static void refresh(struct api_ctx *a)
 {
 	struct meter *m = a->arg;
@@ -92,6 +155,7 @@ static void refresh(struct api_ctx *a)
 	a->config_errors = m->reloads_refused;
 	refresh_routes(m);
 	refresh_ifaces(m);
+	refresh_samples(m);
 }
 
 static const char *as_name(void *arg, uint32_t asn)

@@ -18,6 +18,7 @@
 #include "kernel/links.h"
 #include "kernel/pins.h"
 #include "kernel/slots.h"
+#include "kernel/tap.h"
 
 static const char *const mode_names[ATTACH_MODES] = {
 	[ATTACH_NONE] = "none",       [ATTACH_NATIVE] = "native",
@@ -468,6 +469,7 @@ static int detach_live(struct job *j, int ifs_fd)
 	rc = in && in != -ENOENT ? in : out && out != -ENOENT ? out : 0;
 	if (rc)
 		return explain(j, "detaching", rc);
+	tap_unsample(j->dir, ifindex);
 	if (ifs_fd >= 0) {
 		uint32_t slot = slot_find(ifs_fd, ifindex);
 

@@ -15,6 +15,7 @@
 #include "kernel/nl.h"
 
 #define OUR_HANDLE     0xa53e7e2u
+#define SAMPLE_HANDLE  0xa53e7e3u
 #define OUR_PRIO_FIRST 1u
 #define OUR_PRIO_LAST  8u
 
@@ -33,15 +34,15 @@ static int quiet(enum libbpf_print_level level, const char *fmt, va_list ap)
 	return 0;
 }
 
-static int find(uint32_t ifindex, enum asm_dir d, uint32_t *ret_prio,
-		uint32_t *ret_prog_id)
+static int find(uint32_t ifindex, enum asm_dir d, uint32_t handle,
+		uint32_t *ret_prio, uint32_t *ret_prog_id)
 {
 	LIBBPF_OPTS(bpf_tc_hook, hook, .ifindex = (int)ifindex,
 		    .attach_point = attach_point(d));
 	int rc = -ENOENT;
 
 	for (uint32_t prio = OUR_PRIO_FIRST; prio <= OUR_PRIO_LAST; prio++) {
-		LIBBPF_OPTS(bpf_tc_opts, opts, .handle = OUR_HANDLE,
+		LIBBPF_OPTS(bpf_tc_opts, opts, .handle = handle,
 			    .priority = prio);
 
 		rc = bpf_tc_query(&hook, &opts);
@@ -59,14 +60,14 @@ int clsact_get(uint32_t ifindex, enum asm_dir d, uint32_t *ret_prog_id)
 {
 	libbpf_print_fn_t old = libbpf_set_print(quiet);
 	uint32_t prio;
-	int rc = find(ifindex, d, &prio, ret_prog_id);
+	int rc = find(ifindex, d, OUR_HANDLE, &prio, ret_prog_id);
 
 	libbpf_set_print(old);
 	return rc;
 }
 
-static int set_locked(uint32_t ifindex, enum asm_dir d, int prog_fd,
-		      bool *ret_made_qdisc)
+static int set_locked(uint32_t ifindex, enum asm_dir d, uint32_t handle,
+		      int prog_fd, bool *ret_made_qdisc)
 {
 	LIBBPF_OPTS(bpf_tc_hook, hook, .ifindex = (int)ifindex,
 		    .attach_point = attach_point(d));
@@ -77,10 +78,10 @@ static int set_locked(uint32_t ifindex, enum asm_dir d, int prog_fd,
 		*ret_made_qdisc = true;
 	else if (rc != -EEXIST)
 		return rc;
-	if (find(ifindex, d, &prio, &id) == 0)
+	if (find(ifindex, d, handle, &prio, &id) == 0)
 		last = prio; /* in place */
 	for (; prio <= last; prio++) {
-		LIBBPF_OPTS(bpf_tc_opts, opts, .handle = OUR_HANDLE,
+		LIBBPF_OPTS(bpf_tc_opts, opts, .handle = handle,
 			    .priority = prio, .prog_fd = prog_fd,
 			    .flags = BPF_TC_F_REPLACE);
 
@@ -95,28 +96,48 @@ int clsact_set(uint32_t ifindex, enum asm_dir d, int prog_fd,
 	       bool *ret_made_qdisc)
 {
 	libbpf_print_fn_t old = libbpf_set_print(quiet);
-	int rc = set_locked(ifindex, d, prog_fd, ret_made_qdisc);
+	int rc = set_locked(ifindex, d, OUR_HANDLE, prog_fd, ret_made_qdisc);
 
 	libbpf_set_print(old);
 	return rc;
 }
 
-int clsact_remove(uint32_t ifindex, enum asm_dir d)
+int clsact_sample_set(uint32_t ifindex, int prog_fd, bool *ret_made_qdisc)
+{
+	libbpf_print_fn_t old = libbpf_set_print(quiet);
+	int rc = set_locked(ifindex, ASM_DIR_IN, SAMPLE_HANDLE, prog_fd,
+			    ret_made_qdisc);
+
+	libbpf_set_print(old);
+	return rc;
+}
+
+static int remove_filter(uint32_t ifindex, enum asm_dir d, uint32_t handle)
 {
 	LIBBPF_OPTS(bpf_tc_hook, hook, .ifindex = (int)ifindex,
 		    .attach_point = attach_point(d));
 	libbpf_print_fn_t old = libbpf_set_print(quiet);
 	uint32_t prio = 0, id;
-	int rc = find(ifindex, d, &prio, &id);
+	int rc = find(ifindex, d, handle, &prio, &id);
 
 	if (!rc) {
-		LIBBPF_OPTS(bpf_tc_opts, opts, .handle = OUR_HANDLE,
+		LIBBPF_OPTS(bpf_tc_opts, opts, .handle = handle,
 			    .priority = prio);
 
 		rc = bpf_tc_detach(&hook, &opts);
 	}
 	libbpf_set_print(old);
 	return rc;
+}
+
+int clsact_remove(uint32_t ifindex, enum asm_dir d)
+{
+	return remove_filter(ifindex, d, OUR_HANDLE);
+}
+
+int clsact_sample_remove(uint32_t ifindex)
+{
+	return remove_filter(ifindex, ASM_DIR_IN, SAMPLE_HANDLE);
 }
 
 static int seen_filter(void *ctx, const struct nlmsghdr *h)

@@ -61,6 +61,10 @@ int clsact_set(uint32_t ifindex, enum asm_dir d, int prog_fd,
 	       bool *ret_made_qdisc);
 int clsact_remove(uint32_t ifindex, enum asm_dir d);
 
+/* The same for the filter that only samples, at ingress. */
+int clsact_sample_set(uint32_t ifindex, int prog_fd, bool *ret_made_qdisc);
+int clsact_sample_remove(uint32_t ifindex);
+
 /* Removes the qdisc if it has no filter. */
 int clsact_remove_qdisc(uint32_t ifindex);
 

@@ -15,6 +15,7 @@
 
 #include "asmeter.skel.h"
 #include "kernel/pins.h"
+#include "kernel/tap.h"
 
 #define KERNEL_MIN_MAJOR 5
 #define KERNEL_MIN_MINOR 18 /* programs with XDP frags */
@@ -29,9 +30,9 @@ static const char *const map_names[ASM_MAP_COUNT] = {
 };
 
 static const char *const prog_names[KERN_PROG_COUNT] = {
-	[KERN_PROG_XDP] = "xdp_meter",
-	[KERN_PROG_EGRESS] = "tc_egress",
-	[KERN_PROG_INGRESS] = "tc_ingress",
+	[KERN_PROG_XDP] = "xdp_meter",      [KERN_PROG_EGRESS] = "tc_egress",
+	[KERN_PROG_INGRESS] = "tc_ingress", [KERN_PROG_SAMPLE] = "tc_sample",
+	[KERN_PROG_TAP_OUT] = "tc_tap",     [KERN_PROG_TAP_XDP] = "xdp_tap",
 };
 
 const char *kern_prog_name(enum kern_prog prog)
@@ -103,7 +104,9 @@ uint64_t kern_cfg_bytes(const struct kern_cfg *cfg)
 	       ASM_PORT_SLOTS * sizeof(struct asm_port) +
 	       sizeof(struct asm_cpu);
 	return part * ASM_BANKS * c.n_cpus + (uint64_t)c.table_words * 4 +
-	       ASM_AS_SLOTS * sizeof(struct asm_as);
+	       ASM_AS_SLOTS * sizeof(struct asm_as) +
+	       (uint64_t)c.n_cpus * ASM_PORT_SLOTS * ASM_DIRS *
+		       sizeof(struct asm_sampler);
 }
 
 static int cfg_check(const struct kern_cfg *c, char *msg, size_t msg_len)
@@ -292,6 +295,8 @@ static int open_maps(const char *dir, struct kern *k, char *msg, size_t msg_len)
 		if (rc)
 			return rc;
 		rc = pins_get(path);
+		if (rc == -ENOENT && i >= ASM_MAPS_FIRST_ADDED)
+			continue; /* pinned by a release that had it not */
 		if (rc == -ENOENT && i != ASM_MAP_STATE) {
 			msg_set(msg, msg_len,
 				"%s is missing beside its other maps: run "
@@ -306,14 +311,17 @@ static int open_maps(const char *dir, struct kern *k, char *msg, size_t msg_len)
 		if (rc < 0)
 			return rc;
 		k->map_fd[i] = rc;
+		k->had[i] = true;
 	}
 	return 0;
 }
 
 static void kern_zero(struct kern *k)
 {
-	for (unsigned i = 0; i < ASM_MAP_COUNT; i++)
+	for (unsigned i = 0; i < ASM_MAP_COUNT; i++) {
 		k->map_fd[i] = -1;
+		k->had[i] = false;
+	}
 	for (unsigned i = 0; i < KERN_PROG_COUNT; i++)
 		k->prog_fd[i] = -1;
 	k->adopted = false;
@@ -358,8 +366,16 @@ static int configure(struct asmeter_bpf *skel, const struct kern_cfg *cfg,
 	skel->rodata->cfg.rows = cfg->rows;
 	skel->rodata->cfg.line_mask = cfg->index_lines - 1;
 	skel->rodata->cfg.word_mask = cfg->table_words - 1;
-	for (unsigned i = 0; i < ASM_MAP_COUNT && k->adopted && !rc; i++)
-		rc = bpf_map__reuse_fd(skel_map(skel, i), k->map_fd[i]);
+	for (unsigned i = 0; i < ASM_MAP_COUNT && !rc; i++)
+		if (k->had[i])
+			rc = bpf_map__reuse_fd(skel_map(skel, i), k->map_fd[i]);
+	if (!rc && !k->had[ASM_MAP_SAMPLER])
+		rc = bpf_map__set_max_entries(skel->maps.asm_sampler,
+					      cfg->n_cpus * ASM_PORT_SLOTS *
+						      ASM_DIRS);
+	if (!rc && !k->had[ASM_MAP_TAP])
+		rc = bpf_map__set_max_entries(skel->maps.asm_tap,
+					      cfg->n_cpus + 1);
 	if (k->adopted || rc)
 		return rc;
 	rc = bpf_map__set_value_size(skel->maps.asm_table,
@@ -395,7 +411,9 @@ static int write_state(const struct kern_cfg *cfg, int fd)
 /* Copies the descriptors of what was loaded to *k. */
 static int take_fds(struct asmeter_bpf *skel, struct kern *k)
 {
-	for (unsigned i = 0; i < ASM_MAP_COUNT && !k->adopted; i++) {
+	for (unsigned i = 0; i < ASM_MAP_COUNT; i++) {
+		if (k->had[i])
+			continue;
 		k->map_fd[i] = fcntl(bpf_map__fd(skel_map(skel, i)),
 				     F_DUPFD_CLOEXEC, 3);
 		if (k->map_fd[i] < 0)
@@ -474,7 +492,9 @@ static int pin_all(const char *dir, const struct kern *k, char *msg,
 			rc = pins_put(k->prog_fd[i], path);
 	}
 	/* asm_state (0) last: with it the set is complete */
-	for (unsigned i = ASM_MAP_COUNT; i-- > 0 && !rc && !k->adopted;) {
+	for (unsigned i = ASM_MAP_COUNT; i-- > 0 && !rc;) {
+		if (k->had[i])
+			continue;
 		rc = pins_path(path, dir, NULL, map_names[i]);
 		if (!rc)
 			rc = pins_put(k->map_fd[i], path);
@@ -562,6 +582,8 @@ int kern_open(const char *pin_dir, struct kern *ret, char *msg, size_t msg_len)
 	kern_zero(ret);
 	msg_set(msg, msg_len, "%s", "");
 	rc = adopt(&c, &k, msg, msg_len);
+	for (unsigned i = 0; i < ASM_MAP_COUNT && !rc; i++)
+		rc = k.had[i] ? 0 : -ENOENT;
 	for (unsigned i = 0; i < KERN_PROG_COUNT && !rc; i++) {
 		rc = pins_path(path, c.pin_dir, "progs", prog_names[i]);
 		if (rc)
@@ -614,6 +636,7 @@ int kern_unpin(const char *pin_dir, char *msg, size_t msg_len)
 		close(lock);
 		return -EBUSY;
 	}
+	tap_remove(dir);
 	unpin_progs(dir);
 	unpin_maps(dir);
 	remove_dirs(dir);

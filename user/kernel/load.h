@@ -30,6 +30,9 @@ enum kern_prog {
 	KERN_PROG_XDP = 0, /* xdp_meter */
 	KERN_PROG_EGRESS,  /* tc_egress */
 	KERN_PROG_INGRESS, /* tc_ingress */
+	KERN_PROG_SAMPLE,  /* tc_sample */
+	KERN_PROG_TAP_OUT, /* tc_tap */
+	KERN_PROG_TAP_XDP, /* xdp_tap */
 	KERN_PROG_COUNT
 };
 
@@ -45,7 +48,8 @@ struct kern_cfg {
 struct kern {
 	int map_fd[ASM_MAP_COUNT]; /* enum asm_map */
 	int prog_fd[KERN_PROG_COUNT];
-	bool adopted; /* the maps were there already */
+	bool adopted;            /* the maps were there already */
+	bool had[ASM_MAP_COUNT]; /* this one was */
 };
 
 /* The name of a program, as bpftool shows it. */

@@ -112,7 +112,7 @@ int slot_release(int ifs_fd, uint32_t slot, const struct ifstat *st)
 	rc = slot_read(ifs_fd, slot, &ifc);
 	if (rc || !(ifc.flags & ASM_IFF_ATTACHED))
 		return rc;
-	ifc.flags &= ~(ASM_IFF_ATTACHED | ASM_IFF_QDISC);
+	ifc.flags &= ~(ASM_IFF_ATTACHED | ASM_IFF_QDISC | ASM_IFF_SAMPLED);
 	if (st) {
 		ifc.base_rx_packets = st->rx_packets - ifc.base_rx_packets;
 		ifc.base_rx_bytes = st->rx_bytes - ifc.base_rx_bytes;
