@@ -33,7 +33,8 @@ enum ipc_type {
 	IPC_IFACE,    /* arg of arg2 interfaces; 0 of 0: there are none */
 	IPC_START,    /* all handed over: open it, then say ready */
 	IPC_GO,       /* attached, privileges dropped: talk to peers */
-	IPC_SAMPLING, /* arg: 1 wanted, arg2: rings so far; text: why not */
+	IPC_SAMPLING, /* arg: 1 wanted, arg2: rings so far; text: why
+		       * there is no way out: the ring is to be given up */
 	IPC_RING,     /* fds: socket, memory; arg: frames; count: given */
 	IPC_RELOADS,  /* arg: reloads, arg2: refused ones, so far */
 	IPC_STOP,     /* the daemon ends */

@@ -226,6 +226,8 @@ static void on_message(struct meter *m, const struct ipc_msg *msg,
 		m->sampling = msg->arg != 0;
 		m->taps = msg->arg2;
 		memcpy(m->sampling_error, msg->text, sizeof(msg->text));
+		if (m->samples && (!msg->arg || msg->text[0]))
+			samples_no_ring(m->samples);
 		return;
 	case IPC_RING:
 		on_ring(m, msg, fds);

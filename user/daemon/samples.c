@@ -266,8 +266,6 @@ static void poll_end(struct samples *s)
 	s->poll = NULL;
 }
 
-/* A socket whose device is gone is readable for ever; what is in its ring is
- * taken, and the next ring replaces it. */
 static void on_ring(uv_poll_t *p, int status, int events)
 {
 	struct samples *s = p->data;
@@ -306,6 +304,11 @@ static void ring_begin(struct samples *s, uint64_t given)
 	own->sock_closed = given > known ? given - known : own->sock_closed;
 	own->sock_ring_full = own->sock_fill_empty = own->sock_dropped = 0;
 	own->sock_cookie = cookie;
+}
+
+void samples_no_ring(struct samples *s)
+{
+	ring_end(s);
 }
 
 int samples_ring(struct samples *s, struct xsk_fds *x, uint64_t given)

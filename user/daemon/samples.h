@@ -46,6 +46,9 @@ void samples_stop(struct samples *s);
  * it were given by the kernel. */
 int samples_ring(struct samples *s, struct xsk_fds *x, uint64_t given);
 
+/* The way is gone: what is in the ring is taken, then the ring given up. */
+void samples_no_ring(struct samples *s);
+
 /* After each cut of the counters. */
 void samples_cut(struct samples *s);
 

@@ -7,7 +7,7 @@
 
 #include "base/log.h"
 
-#define RETRY_NS (2 * NSEC_PER_SEC)
+#define RETRY_NS (NSEC_PER_SEC / 2)
 #define IDLE_NS  (3600 * NSEC_PER_SEC)
 
 void sampling_init(struct sampling *s, const struct kern *k,
@@ -98,9 +98,12 @@ bool sampling_apply(struct sampling *s, const struct config *cfg,
 				 sizeof(msg));
 	(void)snprintf(s->error, sizeof(s->error), "%.*s",
 		       (int)sizeof(s->error) - 1, err ? msg : "");
+	s->failed = err ? s->failed + 1 : 0;
 	if (err) {
+		/* the first time it may be the last ring, whose locked memory
+		 * the meter gives up when it is told */
 		s->retry = mono_add_ns(now, RETRY_NS);
-		if (strcmp(before, s->error) != 0)
+		if (s->failed == 2)
 			log_error("no samples: %s", s->error);
 	} else if (*ret_ring) {
 		log_notice("samples: %s is up%s, %u frames", TAP_OUT,

@@ -21,6 +21,7 @@ struct sampling {
 	bool check; /* something happened: sampling_apply() has work */
 	bool wanted;
 	struct mono retry;    /* ns 0: nothing failed */
+	unsigned failed;      /* times in a row */
 	char error[IPC_TEXT]; /* why the tap is not there; "": it is */
 };
 

@@ -203,16 +203,15 @@ static int open_sized(uint32_t ifindex, uint32_t queue, uint16_t flags,
 int xsk_open(uint32_t ifindex, uint32_t queue, bool try_zerocopy,
 	     struct xsk_fds *ret)
 {
-	int err = -EOPNOTSUPP;
+	int err = -ENOMEM;
 
 	*ret = (struct xsk_fds){.sock = -1, .mem = -1};
 	for (uint32_t n = XSK_FRAMES_MAX; n >= XSK_FRAMES_MIN; n /= 2) {
-		if (try_zerocopy) {
-			err = open_sized(ifindex, queue, XDP_ZEROCOPY, n, ret);
-			if (!err)
-				ret->zerocopy = true;
-		}
-		if (err && err != -ENOBUFS)
+		err = try_zerocopy ? open_sized(ifindex, queue, XDP_ZEROCOPY, n,
+						ret)
+				   : -EOPNOTSUPP;
+		ret->zerocopy = !err;
+		if (err && err != -ENOBUFS && err != -ENOMEM)
 			err = open_sized(ifindex, queue, XDP_COPY, n, ret);
 		/* RLIMIT_MEMLOCK: with less it may fit */
 		if (err != -ENOBUFS && err != -ENOMEM)
