@@ -9,10 +9,12 @@ ethtool -K r0 gro on >/dev/null # or veth takes no XDP frames in mode tc
 addresses 2000
 n=${SAMPLES_PACKETS:-2000000}
 
-send() { # send PACKETS: all of them reach r0, or are the rig's own loss
+# send PACKETS [OPTION]: all of them reach r0, or are the rig's own loss
+send() {
 	local before
 	before=$(lost)
-	far "$gen" -i g0 -n "$1" -a "$work/hosts" >/dev/null 2>&1
+	# shellcheck disable=SC2086
+	far "$gen" -i g0 -n "$1" -a "$work/hosts" ${2:-} >/dev/null 2>&1
 	sent=$(($1 - $(lost) + before))
 }
 
@@ -38,7 +40,7 @@ for mode in native tc; do
 	fi
 	s0=$(seen) t0=$(taken) r0=$(received) l0=$(all_lost)
 	e0=$(port estimated_packets_total) c0=$(port counted_packets_total)
-	send "$n"
+	send "$n" -p
 	balanced "$mode, full speed"
 	[ $(($(seen) - s0)) = "$sent" ] ||
 		fail "$mode: $(($(seen) - s0)) of $sent were counted"
@@ -55,17 +57,22 @@ for mode in native tc; do
 	echo "note: $mode: $sent packets, $taken samples, $(($(received) - r0)) received, $lost lost"
 done
 
+# --- frames of every kind, broken ones too (what ends inside a VLAN tag never
+# --- gets to TC, so there are some samples less)
+send 300000
+balanced "frames of every kind"
+
 # --- bytes: the estimate of wire bytes is that of the packets' sizes
 awk -v e="$(port estimated_wire_bytes_total)" -v c="$(port counted_wire_bytes_total)" \
 	'BEGIN { exit !(e > 0.9 * c && e < 1.1 * c) }' ||
 	fail "wire bytes: estimated $(port estimated_wire_bytes_total), counted $(port counted_wire_bytes_total)"
 
 # --- each packet, and another rate while packets flow: nothing is lost count of
-config 'interfaces: [{name: r0, sample-rate: 1}]\nsampling: {rate: 100, snap-length: 64}'
+config 'interfaces: [{name: r0, mode: native, sample-rate: 1}]\nsampling: {rate: 100, snap-length: 64}'
 reload
 [ "$(port rate)" = 1 ] || wait_for 5 is 1 port rate || fail "the rate is not 1"
 t0=$(taken)
-far "$gen" -i g0 -n 3000 -a "$work/hosts" -m packet >/dev/null 2>&1
+far "$gen" -i g0 -n 3000 -a "$work/hosts" -m packet -p >/dev/null 2>&1
 balanced "each packet"
 [ $(($(taken) - t0)) = 3000 ] || fail "1 in 1: $(($(taken) - t0)) of 3000"
 s0=$(seen)
@@ -76,25 +83,9 @@ for rate in 10000 50 1000 0 200; do
 	reload
 done
 wait $sender
-before=$(lost)
 balanced "rates change"
 [ $(($(seen) - s0)) -le "$n" ] || fail "more counted than sent"
 wait_for 5 is 200 port rate || fail "the rate is not 200"
-
-# --- what the records say is what was sent
-config 'interfaces: [{name: r0, sample-rate: 1}]\nsampling: {snap-length: 128}'
-reload
-wait_for 5 is 1 port rate || fail "the rate is not 1 again"
-far python3 - <<'EOF'
-import socket
-s = socket.socket(socket.AF_PACKET, socket.SOCK_RAW)
-s.bind(("g0", 0))
-ip = bytes.fromhex("45b80030123440003f110000c0000201c6336402")
-udp = bytes.fromhex("c00100350 01c0000".replace(" ", ""))
-s.send(bytes.fromhex("020202020202040404040404") +
-       bytes.fromhex("81000064") + bytes.fromhex("0800") + ip + udp + bytes(20))
-EOF
-balanced "one packet"
 
 stop
 [ -e /sys/class/net/asm-tap0 ] || fail "the tap went with the daemon"

@@ -14,6 +14,7 @@ for t in test_packet test_count; do
 done
 vm_add "$B/tests/net/gen" /build/tests/net/gen
 vm_add "$B/tests/net/meterctl" /build/tests/net/meterctl
+vm_add "$B/tests/net/samplectl" /build/tests/net/samplectl
 mkdir -p "$root/tests/net"
 cp tests/net/lib.sh tests/net/offload.sh "$root/tests/net/"
 for p in iperf3 tc ethtool nsenter; do
@@ -44,6 +45,19 @@ for d in rx tx; do
 	echo "note: $(uname -r), $d: $(awk '$1 == "seen" { print $2 }' \
 		"$work/sent") packets, difference 0"
 done
+# samples of each packet, both ways, by filters on clsact
+mkfifo /run/end
+/build/tests/net/samplectl r0 1 </run/end >"$work/samples" &
+exec 7>/run/end
+until grep -q ready "$work/samples"; do sleep 0.1; done
+far "$gen" -i g0 -n 2000 -a "$work/hosts" -p -m packet
+"$gen" -i r0 -n 2000 -a "$work/hosts" -p -m packet
+exec 7>&-
+wait $!
+tail -n 1 "$work/samples"
+awk '$1 == "taken" { exit !($2 == 4000 && $4 + $6 == 4000 && $4 && !$8) }
+	' "$work/samples" || fail "samples: $(cat "$work/samples")"
+echo "note: $(uname -r), samples: $(tail -n 1 "$work/samples")"
 $ctl detach r0
 $ctl unpin
 ip link del r0
