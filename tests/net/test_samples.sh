@@ -57,6 +57,13 @@ for mode in native tc; do
 	echo "note: $mode: $sent packets, $taken samples, $(($(received) - r0)) received, $lost lost"
 done
 
+"$B/asmeter" status | grep -q '^samples .* taken, .* received' ||
+	fail "status: $("$B/asmeter" status)"
+"$B/asmeter" interfaces | grep -Eq '^r0 +in +1/100 ' ||
+	fail "interfaces: $("$B/asmeter" interfaces)"
+"$B/asmeter" doctor | grep -Eq '^ok +samples ' ||
+	fail "doctor: $("$B/asmeter" doctor)"
+
 # --- frames of every kind, broken ones too (what ends inside a VLAN tag never
 # --- gets to TC, so there are some samples less)
 send 300000

@@ -49,6 +49,8 @@ listens() { "$1" ss -Htln 'sport = :5201' | grep -q .; }
 ofo() { nstat -asz TcpExtTCPOFOQueue | awk '/OFO/ { print $2 }'; }
 before=$(ofo)
 stream far near 10.9.1.1
+wait_for 10 more_than 100000 port counted_packets_total receive ||
+	fail "not counted"
 # a stream that loses or is paced has some; a sampler that holds packets back
 # in GRO makes it one in ten
 [ $((($(ofo) - before) * 50)) -lt "$(port counted_packets_total receive)" ] ||

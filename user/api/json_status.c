@@ -145,6 +145,7 @@ void api_json_interfaces(struct api_ctx *ctx, const struct api_args *a,
 	}
 	jw_close(j);
 	free(seen);
+	api_json_samples(ctx, j);
 }
 
 /* ---------------------------------------------------------------- peers */
@@ -304,7 +305,6 @@ void api_json_status(struct api_ctx *ctx, const struct api_args *a,
 	jw_u64(j, "peers", peers.peers);
 	jw_u64(j, "established", peers.established);
 	jw_end(j);
-	api_json_samples(ctx, j);
 	jw_object(j, "config");
 	jw_u64(j, "reloads", ctx->config_reloads);
 	jw_u64(j, "errors", ctx->config_errors);

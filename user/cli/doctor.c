@@ -168,6 +168,37 @@ static void look_at_interfaces(struct findings *f, json_t *v)
 	}
 }
 
+/* Losses are counted, and made up for in the records; many of them make those
+ * coarse. */
+static void look_at_samples(struct findings *f, json_t *v)
+{
+	json_t *s = js_at(v, "samples"), *n;
+	uint64_t taken = js_u64(s, "taken"), lost = 0;
+	const char *reason;
+
+	if (!js_bool(s, "wanted"))
+		return;
+	if (!js_bool(s, "up")) {
+		found(f, FOUND_FAULT, "samples", "no way out of the kernel: %s",
+		      js_str(s, "error")[0] ? js_str(s, "error")
+					    : "no ring yet");
+		found_cure(f, "journalctl -u asmeterd says why");
+		return;
+	}
+	json_object_foreach(js_at(s, "lost"), reason, n) lost +=
+		(uint64_t)json_integer_value(n);
+	if (lost * 100 < taken || !lost) {
+		found(f, FOUND_OK, "samples",
+		      "%" PRIu64 " taken, %" PRIu64 " of them lost", taken,
+		      lost);
+		return;
+	}
+	found(f, FOUND_WARN, "samples", "%" PRIu64 " of %" PRIu64 " were lost",
+	      lost, taken);
+	found_cure(f, "a larger sampling.rate takes fewer; `asmeter status` "
+		      "says where they are lost");
+}
+
 static void doctor_daemon(struct findings *f, const struct cli *c)
 {
 	char msg[256];
@@ -190,6 +221,7 @@ static void doctor_daemon(struct findings *f, const struct cli *c)
 	look_at_books(f, v);
 	look_at_feed(f, v);
 	look_at_interfaces(f, v);
+	look_at_samples(f, v);
 	json_decref(v);
 }
 

@@ -254,6 +254,48 @@ int cli_status(struct cli *c)
 
 /* ----------------------------------------------------------- interfaces */
 
+/* What is sampled, and how well: "1/1000", the estimate beside the count. */
+static void samples_table(const struct cli *c, json_t *v)
+{
+	static const char *const names[] = {"INTERFACE", "DIR",     "SAMPLED",
+					    "NOW",       "TAKEN",   "MISSED",
+					    "ESTIMATED", "COUNTED", "OFF BY",
+					    NULL};
+	json_t *ports = js_at(js_at(v, "samples"), "ports"), *p;
+	struct tab t;
+	size_t i;
+
+	if (!json_array_size(ports))
+		return;
+	tab_init(&t, "llrrrrrrr");
+	head(&t, names);
+	json_array_foreach(ports, i, p)
+	{
+		double est = js_f64(p, "estimated_packets");
+		double counted = js_f64(p, "counted_packets");
+		char b[FMT_LEN];
+
+		tab_put(&t, js_str(p, "interface"));
+		tab_put(&t, strcmp(js_str(p, "direction"), dirs[0])
+				    ? dir_short[1]
+				    : dir_short[0]);
+		snprintf(b, sizeof(b), "1/%" PRIu64, js_u64(p, "rate"));
+		tab_put(&t, js_u64(p, "rate") ? b : "off");
+		snprintf(b, sizeof(b), "1/%.0f", js_f64(p, "effective_rate"));
+		tab_put(&t, js_f64(p, "effective_rate") > 0 ? b : "-");
+		put_count(&t, js_u64(p, "taken"));
+		put_count(&t, js_u64(p, "missed"));
+		put_count(&t, js_u64(p, "estimated_packets"));
+		put_count(&t, js_u64(p, "counted_packets"));
+		if (counted > 0)
+			snprintf(b, sizeof(b), "%+.2f %%",
+				 100 * (est / counted - 1));
+		tab_put(&t, counted > 0 ? b : "-");
+	}
+	putc('\n', c->out);
+	tab_print(&t, c->out, c->width, c->color);
+}
+
 void cli_interfaces_print(const struct cli *c, json_t *v)
 {
 	static const char *const names[] = {"INTERFACE", "DIR",
@@ -290,6 +332,7 @@ void cli_interfaces_print(const struct cli *c, json_t *v)
 	tab_print(&t, c->out, c->width, c->color);
 	putc('\n', c->out);
 	balance_table(c, v);
+	samples_table(c, v);
 }
 
 int cli_interfaces(struct cli *c)
