@@ -61,6 +61,11 @@ Test(config, defaults)
 	cr_assert_eq(c->prometheus.listen[0].port, 9590);
 	cr_assert_eq(c->prometheus.max_as, 1000);
 	cr_assert_eq(c->prometheus.max_series, 20000);
+	cr_assert_eq(c->sflow.n_collectors, 0);
+	cr_assert(!c->sflow.has_agent);
+	cr_assert_eq(c->sflow.counter_ms, 30000);
+	cr_assert_eq(c->sflow.header, 128);
+	cr_assert_eq(c->sflow.max_datagram, 1400);
 	cr_assert_str_eq(c->api.socket, "/run/asmeter/asmeter.sock");
 	cr_assert_str_eq(c->api.group, "asmeter");
 	cr_assert_eq(c->counters.rows, 131072);
@@ -112,6 +117,12 @@ static const char every_key[] =
 	"  listen: [\"127.0.0.1:9999\", \"[::1]:9590\"]\n"
 	"  max-as: 50\n"
 	"  max-series: 5000\n"
+	"sflow:\n"
+	"  collectors: [\"192.0.2.10:6343\", \"[2001:db8::10]:9999\"]\n"
+	"  agent-address: 2001:db8::1\n"
+	"  counter-interval: 0\n"
+	"  header: 64\n"
+	"  max-datagram: 9000\n"
 	"api: {socket: /run/x.sock, group: staff}\n"
 	"counters: {rows: 16, table-words: 2097152}\n"
 	"drain-interval: 500ms\n"
@@ -187,6 +198,14 @@ Test(config, every_key)
 	assert_addr(&c->prometheus.listen[1].addr, "::1");
 	cr_assert_eq(c->prometheus.max_as, 50);
 	cr_assert_eq(c->prometheus.max_series, 5000);
+	cr_assert_eq(c->sflow.n_collectors, 2);
+	assert_addr(&c->sflow.collectors[1].addr, "2001:db8::10");
+	cr_assert_eq(c->sflow.collectors[1].port, 9999);
+	cr_assert(c->sflow.has_agent);
+	assert_addr(&c->sflow.agent, "2001:db8::1");
+	cr_assert_eq(c->sflow.counter_ms, 0);
+	cr_assert_eq(c->sflow.header, 64);
+	cr_assert_eq(c->sflow.max_datagram, 9000);
 	cr_assert_str_eq(c->api.socket, "/run/x.sock");
 	cr_assert_str_eq(c->api.group, "staff");
 	cr_assert_eq(c->counters.rows, 16);
@@ -310,6 +329,27 @@ static const struct {
 	{"local-as: 1\nprometheus: {max-as: 0}\n", 2, 22, "between 1 and"},
 	{"local-as: 1\nprometheus: {listen: \"127.0.0.1:1\"}\n", 2, 22,
 	 "a list, not a value"},
+	{"local-as: 1\nsflow: {collectors: [192.0.2.1]}\n", 2, 22,
+	 "ADDRESS:PORT"},
+	{"local-as: 1\nsflow: {collectors: [\"collector:6343\"]}\n", 2, 22,
+	 "ADDRESS:PORT"},
+	{"local-as: 1\nsflow: {collectors: [\"192.0.2.1:0\"]}\n", 2, 22,
+	 "ADDRESS:PORT"},
+	{"local-as: 1\nsflow:\n  collectors:\n    - 192.0.2.1:1\n"
+	 "    - 192.0.2.1:2\n    - 192.0.2.1:1\n",
+	 6, 7, "listed twice (first in line 4)"},
+	{"local-as: 1\nsflow: {collectors: [\"[fe80::1]:6343\"]}\n", 2, 22,
+	 "a link-local address cannot be"},
+	{"local-as: 1\nsflow: {collector: []}\n", 2, 9,
+	 "did you mean \"collectors\"?"},
+	{"local-as: 1\nsflow: {agent-address: 0.0.0.0}\n", 2, 24,
+	 "an IPv4 or IPv6 address"},
+	{"local-as: 1\nsflow: {header: 63}\n", 2, 17, "between 64 and 256"},
+	{"local-as: 1\nsflow: {header: 257}\n", 2, 17, "between 64 and 256"},
+	{"local-as: 1\nsflow: {max-datagram: 1023}\n", 2, 23,
+	 "between 1024 and 9000"},
+	{"local-as: 1\nsflow: {counter-interval: 2h}\n", 2, 27,
+	 "between 0ms and 3600s"},
 	{"local-as: 1\napi: 5\n", 2, 6, "api has to be a map"},
 	{"local-as: 1\ncounters: {rows: 15}\n", 2, 18, "between 16"},
 	{"local-as: 1\ncounters: {table-words: 2097153}\n", 2, 11,

@@ -38,7 +38,7 @@ static char *shipped(bool all)
 {
 	static const char *const empty[] = {"interfaces: []", "neighbors: []",
 					    "own-prefixes: []",
-					    "overrides: {}"};
+					    "collectors: []", "overrides: {}"};
 	char *text = text_of(SHIPPED), *save = NULL;
 	char *out = calloc(1, strlen(text) + 1);
 
@@ -86,6 +86,10 @@ Test(docs, shipped_configuration_is_valid)
 	cr_assert_eq(c->counters.rows, d->counters.rows);
 	cr_assert_eq(c->counters.table_words, d->counters.table_words);
 	cr_assert_eq(c->prometheus.max_as, d->prometheus.max_as);
+	cr_assert_eq(c->sflow.n_collectors, 0);
+	cr_assert_eq(c->sflow.counter_ms, d->sflow.counter_ms);
+	cr_assert_eq(c->sflow.header, d->sflow.header);
+	cr_assert_eq(c->sflow.max_datagram, d->sflow.max_datagram);
 	cr_assert_eq(c->log_level, d->log_level);
 	cr_assert_str_eq(c->api.socket, d->api.socket);
 	cr_assert_str_eq(c->libloc.database, d->libloc.database);
@@ -104,6 +108,8 @@ Test(docs, shipped_examples_are_valid)
 	cr_assert_eq(c->bgp.n_neighbors, 1);
 	cr_assert_eq(c->bgp.n_listen, 1);
 	cr_assert_eq(c->n_own_prefixes, 2);
+	cr_assert_eq(c->sflow.n_collectors, 2);
+	cr_assert(c->sflow.has_agent);
 	cr_assert_eq(c->as_names.n_overrides, 1);
 	cr_assert_not_null(c->overrides);
 	cr_assert_not_null(c->hostname);

@@ -122,6 +122,28 @@ static void check_prefixes(const struct config *c, struct config_report *rep)
 	}
 }
 
+static void check_sflow(const struct config_sflow *s, struct config_report *rep)
+{
+	for (size_t i = 0; i < s->n_collectors; i++) {
+		const struct config_endpoint *e = &s->collectors[i];
+
+		if (link_local(&e->addr))
+			config_fault(rep, e->pos,
+				     "a link-local address cannot be a "
+				     "collector's");
+		for (size_t j = 0; e->pos.line && j < i; j++) {
+			const struct config_endpoint *f = &s->collectors[j];
+
+			if (f->port == e->port && f->pos.line &&
+			    same_addr(&f->addr, &e->addr))
+				config_fault(rep, e->pos,
+					     "this collector is listed twice "
+					     "(first in line %u)",
+					     f->pos.line);
+		}
+	}
+}
+
 static void check_whole(const struct config *c, const struct ytree *root,
 			struct config_report *rep)
 {
@@ -130,6 +152,7 @@ static void check_whole(const struct config *c, const struct ytree *root,
 
 	check_ifaces(c, rep);
 	check_prefixes(c, rep);
+	check_sflow(&c->sflow, rep);
 	for (size_t i = 0; i < c->bgp.n_neighbors; i++)
 		check_neighbor(&c->bgp, i, rep);
 	for (const struct ytree *n = root->child; n; n = n->next) {

@@ -117,6 +117,16 @@ struct config_prometheus {
 	uint32_t max_series; /* of each direction */
 };
 
+struct config_sflow {
+	struct config_endpoint *collectors;
+	size_t n_collectors;
+	bool has_agent;
+	struct addr agent;     /* the address that the agent is known by */
+	uint32_t counter_ms;   /* between two counter samples; 0: none */
+	uint32_t header;       /* bytes of a packet that are passed on */
+	uint32_t max_datagram; /* bytes of UDP payload */
+};
+
 struct config_api {
 	char *socket;
 	char *group;
@@ -144,6 +154,7 @@ struct config {
 	struct config_libloc libloc;
 	struct config_names as_names;
 	struct config_prometheus prometheus;
+	struct config_sflow sflow;
 	struct config_api api;
 	struct config_counters counters;
 	struct config_sampling sampling;

@@ -9,6 +9,7 @@
 #include <string.h>
 #include <sys/socket.h>
 
+#include "daemon/sflow_out.h"
 #include "flow/enrich.h"
 
 struct sink {
@@ -20,10 +21,9 @@ struct flows {
 	struct flow_routes from;
 	struct addr self;
 	struct recent *recent;
+	struct sflow_out *sflow;
 	struct sink sink[FLOWS_SINKS_MAX];
 	unsigned n_sinks;
-	flows_lost_fn lost; /* NULL: nobody takes samples */
-	void *lost_ctx;
 	struct flows_stats stats;
 	bool stopped;
 };
@@ -80,6 +80,16 @@ static struct addr some_address(void)
 	return found;
 }
 
+static struct addr address_of(const struct config *cfg)
+{
+	if (cfg->sflow.has_agent)
+		return cfg->sflow.agent;
+	if (cfg->bgp.router_id)
+		return (struct addr){.hi = (uint64_t)cfg->bgp.router_id << 32,
+				     .family = FAMILY_IP4};
+	return some_address();
+}
+
 /* ------------------------------------------------------------- start, end */
 
 static uint32_t as_of(void *arg, const struct addr *a)
@@ -93,33 +103,36 @@ int flows_start(uv_loop_t *loop, const struct config *cfg,
 	struct flows *f = calloc(1, sizeof(*f));
 	int err = f ? recent_new(FLOWS_RECENT, &f->recent) : -ENOMEM;
 
-	(void)loop;
-	(void)books;
-	if (err) {
-		free(f);
-		return err;
+	if (!err) {
+		f->self = address_of(cfg);
+		err = sflow_out_start(loop, cfg, &f->self, books, &f->sflow);
 	}
+	if (err)
+		return err; /* the process ends: its memory goes with it */
 	f->from = (struct flow_routes){.rib = routes_rib(routes),
 				       .as_of = as_of,
 				       .arg = routes};
-	flows_configure(f, cfg);
 	*ret = f;
 	return 0;
 }
 
 void flows_configure(struct flows *f, const struct config *cfg)
 {
-	f->self = some_address();
-	if (cfg->bgp.router_id)
-		f->self =
-			(struct addr){.hi = (uint64_t)cfg->bgp.router_id << 32,
-				      .family = FAMILY_IP4};
+	f->self = address_of(cfg);
+	sflow_out_configure(f->sflow, cfg, &f->self);
+}
+
+void flows_cut(struct flows *f)
+{
+	sflow_out_cut(f->sflow);
 }
 
 void flows_stop(struct flows *f)
 {
-	if (f)
-		f->stopped = true;
+	if (!f)
+		return;
+	f->stopped = true;
+	sflow_out_stop(f->sflow);
 }
 
 int flows_sink(struct flows *f, flows_sink_fn fn, void *ctx)
@@ -132,8 +145,7 @@ int flows_sink(struct flows *f, flows_sink_fn fn, void *ctx)
 
 void flows_lost_by(struct flows *f, flows_lost_fn fn, void *ctx)
 {
-	f->lost = fn;
-	f->lost_ctx = ctx;
+	sflow_out_lost_by(f->sflow, fn, ctx);
 }
 
 /* ------------------------------------------------------------ the records */
@@ -159,6 +171,7 @@ void flows_take(struct flows *f, struct flow *fl, const struct flow_head *head)
 	if (f->stopped)
 		return;
 	recent_put(f->recent, fl);
+	sflow_out_take(f->sflow, fl, head);
 	for (unsigned i = 0; i < f->n_sinks; i++)
 		f->sink[i].fn(f->sink[i].ctx, fl, head);
 }
@@ -171,4 +184,9 @@ void flows_stats(const struct flows *f, struct flows_stats *ret)
 const struct recent *flows_recent(const struct flows *f)
 {
 	return f->recent;
+}
+
+struct sflow_out *flows_sflow(const struct flows *f)
+{
+	return f->sflow;
 }

@@ -18,6 +18,7 @@
 #include "daemon/books.h"
 #include "daemon/config.h"
 #include "daemon/routes.h"
+#include "daemon/sflow_out.h"
 #include "flow/flow.h"
 #include "flow/recent.h"
 
@@ -31,6 +32,8 @@ int flows_start(uv_loop_t *loop, const struct config *cfg,
 		struct routes *routes, struct books *books, struct flows **ret);
 /* A reload. */
 void flows_configure(struct flows *f, const struct config *cfg);
+/* The books have been read. */
+void flows_cut(struct flows *f);
 /* Sends what is waiting; records that still come are counted and go nowhere.
  * NULL is fine. */
 void flows_stop(struct flows *f);
@@ -59,8 +62,7 @@ int flows_sink(struct flows *f, flows_sink_fn fn, void *ctx);
 /* Whoever takes samples says here how many of that port were lost since the
  * process started, after they had been chosen: sFlow passes it on ("drops").
  * Without: 0. */
-typedef uint64_t (*flows_lost_fn)(void *ctx, uint32_t ifindex,
-				  enum asm_dir dir);
+typedef sflow_lost_fn flows_lost_fn; /* (ctx, ifindex, dir) */
 void flows_lost_by(struct flows *f, flows_lost_fn fn, void *ctx);
 
 struct flows_stats {
@@ -72,5 +74,6 @@ struct flows_stats {
 
 void flows_stats(const struct flows *f, struct flows_stats *ret);
 const struct recent *flows_recent(const struct flows *f);
+struct sflow_out *flows_sflow(const struct flows *f);
 
 #endif

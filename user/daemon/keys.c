@@ -4,6 +4,7 @@
  * them; `asmeterd --dump-config-reference` prints it.
  */
 #include "daemon/schema.h"
+#include "export/sflow.h"
 #include "route/loc.h"
 
 #define AT(s, m)     .off = offsetof(struct s, m)
@@ -168,6 +169,31 @@ static const struct schema_map prometheus_map = {
 	"prometheus", NULL, sizeof(struct config_prometheus), SCHEMA_NO_OFF,
 	prometheus_keys};
 
+static const struct schema_key sflow_keys[] = {
+	{"collectors", "addresses and ports that samples are sent to", "[]",
+	 SCHEMA_LIST, AT(config_sflow, collectors),
+	 COUNT(config_sflow, n_collectors), .item = SCHEMA_ENDPOINT, .max = 16},
+	{"agent-address",
+	 "the address this router is known by; without: bgp.router-id, or one "
+	 "of this machine",
+	 NULL, SCHEMA_ADDR, AT(config_sflow, agent),
+	 COUNT(config_sflow, has_agent)},
+	{"counter-interval", "how often interface counters are sent; 0: never",
+	 "30s", SCHEMA_TIME, AT(config_sflow, counter_ms), .min = 0,
+	 .max = 3600000},
+	{"header", "bytes of each sampled packet that are passed on", "128",
+	 SCHEMA_UINT, AT(config_sflow, header), .min = 64,
+	 .max = SFLOW_HEADER_MAX},
+	{"max-datagram", "bytes of a datagram, without IP and UDP header",
+	 "1400", SCHEMA_UINT, AT(config_sflow, max_datagram),
+	 .min = SFLOW_DATAGRAM_MIN, .max = SFLOW_DATAGRAM_MAX},
+	{0},
+};
+
+static const struct schema_map sflow_map = {"sflow", NULL,
+					    sizeof(struct config_sflow),
+					    SCHEMA_NO_OFF, sflow_keys};
+
 static const struct schema_key api_keys[] = {
 	{"socket", "the Unix socket that the asmeter command talks to",
 	 "/run/asmeter/asmeter.sock", SCHEMA_PATH, AT(config_api, socket),
@@ -231,6 +257,8 @@ static const struct schema_key root_keys[] = {
 	 .map = &names_map},
 	{"prometheus", "the metrics page", NULL, SCHEMA_MAP,
 	 AT(config, prometheus), .map = &prometheus_map},
+	{"sflow", "samples to sFlow collectors", NULL, SCHEMA_MAP,
+	 AT(config, sflow), .map = &sflow_map},
 	{"api", "the local API", NULL, SCHEMA_MAP, AT(config, api),
 	 .map = &api_map},
 	{"counters", "sizes of the maps; changed at the next restart only",

@@ -57,9 +57,11 @@ static void on_cut(void *ctx)
 {
 	struct meter *m = ctx;
 
-	/* the ledger is read when somebody asks */
+	/* the ledger itself is read when somebody asks */
 	if (m->samples)
 		samples_cut(m->samples);
+	if (m->flows)
+		flows_cut(m->flows);
 }
 
 /* Without a ring the counters go on, and what is lost is counted. */

@@ -64,6 +64,7 @@ static int parse_link(const struct nlmsghdr *h, struct ifstat *ret)
 	st.rx_bytes = s.rx_bytes;
 	st.rx_errors = s.rx_errors;
 	st.rx_dropped = s.rx_dropped;
+	st.rx_multicast = s.multicast;
 	st.tx_packets = s.tx_packets;
 	st.tx_bytes = s.tx_bytes;
 	st.tx_errors = s.tx_errors;

@@ -23,6 +23,7 @@ struct ifstat {
 	bool oper_up;        /* IFF_RUNNING: carrier, too */
 	/* IFLA_STATS64 */
 	uint64_t rx_packets, rx_bytes, rx_errors, rx_dropped;
+	uint64_t rx_multicast; /* of rx_packets */
 	uint64_t tx_packets, tx_bytes, tx_errors, tx_dropped;
 };
 
