@@ -10,7 +10,7 @@ _asmeter_interfaces() {
 
 _asmeter() {
 	local cur=${COMP_WORDS[COMP_CWORD]} verb='' words i
-	local verbs='status top as lookup interfaces peers check doctor attach detach help version'
+	local verbs='status top as lookup interfaces peers flows check doctor attach detach help version'
 
 	for ((i = 1; i < COMP_CWORD; i++)); do
 		case ${COMP_WORDS[i]} in
@@ -27,10 +27,13 @@ _asmeter() {
 	--by | -b) words='bytes packets wire' ;;
 	--dir | -d) words='in out both' ;;
 	--when | -w) words='last smooth total' ;;
+	--protocol | -P) words='tcp udp icmp icmp6 gre esp ah sctp ospf' ;;
+	--interface | -I) words=$(_asmeter_interfaces) ;;
 	*)
 		case $verb in
 		'') words="$verbs --json --socket --help --version" ;;
 		top) words='--pairs --once --interval --count --by --dir --when --as --json' ;;
+		flows) words='--once --count --interval --as --prefix --port --protocol --interface --dir --json' ;;
 		as) words='--count --by --when --json' ;;
 		attach) words="--mode $(_asmeter_interfaces)" ;;
 		detach) words="--all $(_asmeter_interfaces)" ;;

@@ -29,7 +29,15 @@ const char *const api_dir_name[ASM_DIRS] = {"receive", "transmit"};
 
 /* ----------------------------------------------------------- parameters */
 
-enum arg_kind { KIND_WORD, KIND_NUMBER, KIND_ASN, KIND_ADDR };
+enum arg_kind {
+	KIND_WORD,
+	KIND_NUMBER,
+	KIND_ASN,
+	KIND_ADDR,
+	KIND_PREFIX,
+	KIND_IFACE,
+	KIND_WIDE,
+};
 
 struct arg_spec {
 	const char *key;
@@ -47,29 +55,87 @@ static const struct arg_spec arg_specs[ARGS] = {
 	[ARG_N] = {"n", KIND_NUMBER, {NULL}, 1, 10000},
 	[ARG_AS] = {"as", KIND_ASN, {NULL}, 0, 0},
 	[ARG_ADDR] = {"addr", KIND_ADDR, {NULL}, 0, 0},
+	[ARG_PREFIX] = {"prefix", KIND_PREFIX, {NULL}, 0, 0},
+	[ARG_PORT] = {"port", KIND_NUMBER, {NULL}, 0, UINT16_MAX},
+	[ARG_PROTO] = {"proto", KIND_NUMBER, {NULL}, 0, UINT8_MAX},
+	[ARG_IF] = {"if", KIND_IFACE, {NULL}, 0, 0},
+	[ARG_SINCE] = {"since", KIND_WIDE, {NULL}, 0, 0},
+	[ARG_RUN] = {"run", KIND_WIDE, {NULL}, 0, 0},
 };
 
-static bool parse_u32(const char *s, uint32_t *ret)
+static bool parse_u64(const char *s, uint64_t *ret)
 {
 	uint64_t v = 0;
 
 	if (!*s)
 		return false;
 	for (; *s; s++) {
-		if (*s < '0' || *s > '9')
-			return false;
-		v = v * 10 + (uint64_t)(*s - '0');
-		if (v > UINT32_MAX)
+		if (*s < '0' || *s > '9' || __builtin_mul_overflow(v, 10, &v) ||
+		    __builtin_add_overflow(v, (uint64_t)(*s - '0'), &v))
 			return false;
 	}
+	*ret = v;
+	return true;
+}
+
+static bool parse_u32(const char *s, uint32_t *ret)
+{
+	uint64_t v;
+
+	if (!parse_u64(s, &v) || v > UINT32_MAX)
+		return false;
 	*ret = (uint32_t)v;
 	return true;
 }
 
-/* False: err says what would be right. */
-static bool parse_arg(const struct arg_spec *sp, const char *value,
-		      uint32_t *ret, struct addr *ret_addr, struct buf *err)
+/* By name, of those that are metered; or any by its index. */
+static bool parse_iface(const struct api_ctx *ctx, const char *s, uint32_t *ret)
 {
+	for (size_t i = 0; i < ctx->n_ifaces; i++) {
+		if (ctx->ifaces[i].ifindex && !strcmp(ctx->ifaces[i].name, s)) {
+			*ret = ctx->ifaces[i].ifindex;
+			return true;
+		}
+	}
+	return parse_u32(s, ret) && *ret;
+}
+
+/* Those that do not fit into a number. False: err says what would be right. */
+static bool parse_large(const struct arg_spec *sp, const char *value,
+			struct api_args *ret, struct buf *err)
+{
+	uint64_t *to = sp == &arg_specs[ARG_RUN] ? &ret->run : &ret->since;
+
+	switch (sp->kind) {
+	case KIND_ADDR:
+		if (!addr_parse(value, &ret->addr))
+			return true;
+		buf_printf(err,
+			   "parameter \"%s\" must be an IPv4 or IPv6 address",
+			   sp->key);
+		return false;
+	case KIND_PREFIX:
+		if (!prefix_parse(value, &ret->prefix))
+			return true;
+		buf_printf(err,
+			   "parameter \"%s\" must be a prefix without bits "
+			   "beyond its length, as 192.0.2.0/24",
+			   sp->key);
+		return false;
+	default:
+		if (parse_u64(value, to))
+			return true;
+		buf_printf(err, "parameter \"%s\" must be a number", sp->key);
+		return false;
+	}
+}
+
+/* False: err says what would be right. */
+static bool parse_arg(const struct api_ctx *ctx, const struct arg_spec *sp,
+		      const char *value, struct api_args *args, struct buf *err)
+{
+	uint32_t *ret = &args->u[sp - arg_specs];
+
 	switch (sp->kind) {
 	case KIND_WORD:
 		for (uint32_t i = 0; i < 4 && sp->words[i]; i++) {
@@ -95,19 +161,20 @@ static bool parse_arg(const struct arg_spec *sp, const char *value,
 		buf_printf(err, "parameter \"%s\" must be an AS number",
 			   sp->key);
 		return false;
-	case KIND_ADDR:
-		if (!addr_parse(value, ret_addr))
+	case KIND_IFACE:
+		if (parse_iface(ctx, value, ret))
 			return true;
 		buf_printf(err,
-			   "parameter \"%s\" must be an IPv4 or IPv6 address",
-			   sp->key);
+			   "parameter \"%s\": no metered interface \"%.20s\"",
+			   sp->key, value);
 		return false;
+	default:
+		return parse_large(sp, value, args, err);
 	}
-	return false;
 }
 
-static bool parse_args(const struct api_request *req, uint32_t allowed,
-		       struct api_args *ret, struct buf *err)
+static bool parse_args(const struct api_ctx *ctx, const struct api_request *req,
+		       uint32_t allowed, struct api_args *ret, struct buf *err)
 {
 	if (req->n_params > API_PARAMS_MAX) {
 		buf_puts(err, "too many parameters");
@@ -127,8 +194,8 @@ static bool parse_args(const struct api_request *req, uint32_t allowed,
 			buf_printf(err, "parameter \"%s\" given twice", p->key);
 			return false;
 		}
-		if (!parse_arg(&arg_specs[a], p->value ? p->value : "",
-			       &ret->u[a], &ret->addr, err))
+		if (!parse_arg(ctx, &arg_specs[a], p->value ? p->value : "",
+			       ret, err))
 			return false;
 		ret->given[a] = true;
 	}
@@ -154,6 +221,10 @@ static const struct endpoint {
 	{"/api/v1/lookup", api_json_lookup, A(ADDR), A(ADDR)},
 	{"/api/v1/interfaces", api_json_interfaces, 0, 0},
 	{"/api/v1/peers", api_json_peers, 0, 0},
+	{"/api/v1/flows", api_json_flows,
+	 A(SINCE) | A(RUN) | A(N) | A(AS) | A(PREFIX) | A(PORT) | A(PROTO) |
+		 A(IF) | A(DIR),
+	 0},
 };
 
 static const struct endpoint *find_endpoint(const char *path,
@@ -201,7 +272,7 @@ static void answer_endpoint(struct api_ctx *ctx, const struct endpoint *e,
 {
 	struct api_args args = {.given = {false}};
 	struct buf err = {0};
-	bool ok = parse_args(req, e->allowed, &args, &err);
+	bool ok = parse_args(ctx, req, e->allowed, &args, &err);
 
 	if (ok && rest && !parse_u32(rest, &args.asn)) {
 		buf_printf(&err, "\"%.20s\" is not an AS number", rest);

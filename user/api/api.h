@@ -16,7 +16,9 @@
 
 #include "asmeter/abi.h"
 #include "base/buf.h"
+#include "flow/flow.h"
 #include "flow/ledger.h"
+#include "flow/recent.h"
 #include "kernel/attach.h"
 #include "kernel/ifstat.h"
 #include "route/bgp_session.h"
@@ -88,6 +90,32 @@ struct api_samples {
 	size_t n_ports;
 };
 
+/* Flow records, and what became of them. */
+struct api_flows {
+	const struct recent *recent; /* NULL: none are kept */
+	uint64_t run; /* another one: their numbers have begun anew */
+	uint64_t taken[FLOW_SOURCES];
+	uint64_t no_ip, no_route, cut, malformed;
+};
+
+#define API_COLLECTORS_MAX 16
+#define API_FAULTS_MAX     4
+
+struct api_collector {
+	char name[PREFIX_STRLEN + 8]; /* "192.0.2.1:6343" */
+	uint64_t datagrams, samples, lost;
+	struct {
+		const char *reason; /* NULL: no more */
+		uint64_t n;
+	} fault[API_FAULTS_MAX];
+};
+
+struct api_sflow {
+	uint64_t flows, counters, skipped;
+	struct api_collector collector[API_COLLECTORS_MAX];
+	size_t n;
+};
+
 typedef void (*api_peer_fn)(void *ctx, const struct bgp_peer_info *peer);
 
 struct api_ctx {
@@ -109,6 +137,8 @@ struct api_ctx {
 	struct api_samples samples;
 	const struct api_iface *ifaces;
 	size_t n_ifaces;
+	struct api_flows flows;
+	struct api_sflow sflow;
 	uint64_t meter_starts; /* 1 + restarts by the keeper */
 	uint64_t config_reloads, config_errors;
 	uint64_t now; /* seconds since the epoch; 0: the clock is asked */
@@ -116,6 +146,8 @@ struct api_ctx {
 	/* NULL or a name in UTF-8 (anything else is replaced); valid until
 	 * the next call */
 	const char *(*as_name)(void *arg, uint32_t asn);
+	/* The name of any interface, or NULL; may be NULL. */
+	const char *(*if_name)(void *arg, uint32_t ifindex);
 	/* What the packet path itself would say; may be NULL. */
 	bool (*table_lookup)(void *arg, const struct addr *a, uint32_t *ret_as);
 	/* Visits the BGP neighbours (bgp_peerset_each); NULL: there are none */

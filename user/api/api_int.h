@@ -18,6 +18,12 @@ enum api_arg {
 	ARG_N,
 	ARG_AS,
 	ARG_ADDR,
+	ARG_PREFIX,
+	ARG_PORT,
+	ARG_PROTO,
+	ARG_IF,
+	ARG_SINCE,
+	ARG_RUN,
 	ARGS
 };
 
@@ -28,6 +34,8 @@ struct api_args {
 	bool given[ARGS];
 	uint32_t u[ARGS]; /* number, or the number of a word */
 	struct addr addr;
+	struct prefix prefix;
+	uint64_t since, run;
 	uint32_t asn; /* from the path */
 };
 
@@ -68,6 +76,8 @@ void api_json_lookup(struct api_ctx *ctx, const struct api_args *a,
 void api_json_interfaces(struct api_ctx *ctx, const struct api_args *a,
 			 struct jw *j);
 void api_json_peers(struct api_ctx *ctx, const struct api_args *a,
+		    struct jw *j);
+void api_json_flows(struct api_ctx *ctx, const struct api_args *a,
 		    struct jw *j);
 
 #endif

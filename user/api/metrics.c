@@ -582,6 +582,92 @@ static void bgp(const struct api_ctx *ctx, struct buf *b)
 	}
 }
 
+/* ----------------------------------------------------- flow records, sFlow */
+
+static void records(const struct api_ctx *ctx, struct buf *b)
+{
+	static const char *const sources[FLOW_SOURCES] = {
+		[FLOW_SAMPLE] = "sample", /* the others: not there yet */
+	};
+	const struct api_flows *f = &ctx->flows;
+	const struct {
+		const char *reason;
+		uint64_t n;
+	} less[] = {
+		{"no_ip", f->no_ip},
+		{"no_route", f->no_route},
+		{"cut", f->cut},
+		{"malformed", f->malformed},
+	};
+
+	prom_family(b, "asmeter_flows_records_total", PROM_COUNTER,
+		    "Flow records, by source.");
+	for (unsigned i = 0; i < FLOW_SOURCES; i++) {
+		if (sources[i])
+			prom_u64(b, "asmeter_flows_records_total",
+				 (struct prom_label[]){{"source", sources[i]},
+						       {0}},
+				 f->taken[i]);
+	}
+	prom_family(b, "asmeter_flows_incomplete_records_total", PROM_COUNTER,
+		    "Flow records that do not say everything, by reason.");
+	for (size_t i = 0; i < sizeof(less) / sizeof(*less); i++)
+		prom_u64(b, "asmeter_flows_incomplete_records_total",
+			 (struct prom_label[]){{"reason", less[i].reason}, {0}},
+			 less[i].n);
+}
+
+static void each_collector(struct buf *b, const struct api_sflow *s,
+			   const char *name, const char *help, size_t member)
+{
+	prom_family(b, name, PROM_COUNTER, help);
+	for (size_t i = 0; i < s->n; i++) {
+		const struct api_collector *c = &s->collector[i];
+
+		prom_u64(b, name,
+			 (struct prom_label[]){{"collector", c->name}, {0}},
+			 *(const uint64_t *)((const char *)c + member));
+	}
+}
+
+static void collector_faults(struct buf *b, const struct api_collector *c)
+{
+	for (size_t k = 0; k < API_FAULTS_MAX && c->fault[k].reason; k++)
+		prom_u64(b, "asmeter_sflow_errors_total",
+			 (struct prom_label[]){{"collector", c->name},
+					       {"reason", c->fault[k].reason},
+					       {0}},
+			 c->fault[k].n);
+}
+
+static void sflow(const struct api_ctx *ctx, struct buf *b)
+{
+	const struct api_sflow *s = &ctx->sflow;
+
+	prom_family(b, "asmeter_sflow_samples_total", PROM_COUNTER,
+		    "sFlow samples made, by kind.");
+	prom_u64(b, "asmeter_sflow_samples_total",
+		 (struct prom_label[]){{"kind", "flow"}, {0}}, s->flows);
+	prom_u64(b, "asmeter_sflow_samples_total",
+		 (struct prom_label[]){{"kind", "counter"}, {0}}, s->counters);
+	one(b, "asmeter_sflow_skipped_records_total", PROM_COUNTER,
+	    "Flow records that sFlow cannot say: no samples of this machine.",
+	    s->skipped);
+	each_collector(b, s, "asmeter_sflow_datagrams_total",
+		       "sFlow datagrams sent.",
+		       offsetof(struct api_collector, datagrams));
+	each_collector(b, s, "asmeter_sflow_sent_samples_total",
+		       "sFlow samples sent, of both kinds.",
+		       offsetof(struct api_collector, samples));
+	each_collector(b, s, "asmeter_sflow_lost_samples_total",
+		       "sFlow samples in datagrams that could not be sent.",
+		       offsetof(struct api_collector, lost));
+	prom_family(b, "asmeter_sflow_errors_total", PROM_COUNTER,
+		    "Failures to send to the collector, by reason.");
+	for (size_t i = 0; i < s->n; i++)
+		collector_faults(b, &s->collector[i]);
+}
+
 void api_metrics(const struct api_ctx *ctx, struct buf *b)
 {
 	struct port_row *rows = calloc(ASM_PORT_SLOTS, sizeof(*rows));
@@ -597,6 +683,8 @@ void api_metrics(const struct api_ctx *ctx, struct buf *b)
 	table(ctx, b);
 	bgp(ctx, b);
 	api_metrics_samples(ctx, b);
+	records(ctx, b);
+	sflow(ctx, b);
 	prom_process(b);
 	flows(ctx, b);
 	free(rows);

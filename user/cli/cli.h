@@ -38,6 +38,11 @@ struct cli {
 	const char *when;
 	uint32_t asn; /* only this AS, when has_asn */
 	bool has_asn;
+	/* flows; NULL: not given */
+	const char *prefix;
+	const char *port;
+	const char *protocol;
+	const char *interface;
 	/* attach, detach */
 	const char *mode;
 	bool all; /* interfaces */
@@ -60,6 +65,7 @@ int cli_as(struct cli *c);
 int cli_lookup(struct cli *c);
 int cli_interfaces(struct cli *c);
 int cli_peers(struct cli *c);
+int cli_flows(struct cli *c);
 int cli_check(struct cli *c);
 int cli_doctor(struct cli *c);
 int cli_attach(struct cli *c);
@@ -75,6 +81,11 @@ void cli_as_print(const struct cli *c, json_t *v);
 void cli_lookup_print(const struct cli *c, json_t *v);
 void cli_interfaces_print(const struct cli *c, json_t *v);
 void cli_peers_print(const struct cli *c, json_t *v);
+/* One flow record on one line. */
+void cli_flow_print(const struct cli *c, json_t *record);
+
+/* Protocol number of a name ("tcp") or a number; -1: none. */
+int cli_protocol(const char *word);
 
 /* ------------------------------------------------------------ the daemon */
 

@@ -37,6 +37,10 @@ static const struct verb {
 	{"interfaces", "", "the books of each metered interface", 0, 0, 0,
 	 cli_interfaces},
 	{"peers", "", "the BGP sessions", 0, 0, 0, cli_peers},
+	{"flows", "[options]", "sampled packets, live", 0, 0,
+	 OPT('1') | OPT('i') | OPT('n') | OPT('d') | OPT('a') | OPT('x') |
+		 OPT('o') | OPT('P') | OPT('I'),
+	 cli_flows},
 	{"check", "[FILE]", "check a configuration file", 0, 1, 0, cli_check},
 	{"doctor", "[INTERFACE ...]",
 	 "what could be wrong here, each with its cure", 0, 64, 0, cli_doctor},
@@ -63,6 +67,10 @@ static const struct option long_options[] = {
 	{"dir", required_argument, NULL, 'd'},
 	{"when", required_argument, NULL, 'w'},
 	{"as", required_argument, NULL, 'a'},
+	{"prefix", required_argument, NULL, 'x'},
+	{"port", required_argument, NULL, 'o'},
+	{"protocol", required_argument, NULL, 'P'},
+	{"interface", required_argument, NULL, 'I'},
 	{"mode", required_argument, NULL, 'm'},
 	{"all", no_argument, NULL, 'A'},
 	{0},
@@ -88,6 +96,16 @@ void cli_help(FILE *out)
 	      "  -d, --dir DIR        in, out, both\n"
 	      "  -w, --when WHEN      last (interval), smooth (30 s), total\n"
 	      "  -a, --as AS          with -p: pairs of this AS only\n"
+	      "flows:\n"
+	      "  -1, --once           the last ones, and end\n"
+	      "  -n, --count N        end after so many\n"
+	      "  -i, --interval S     seconds between questions (0.5)\n"
+	      "  -a, --as AS          from or to this AS\n"
+	      "  -x, --prefix PREFIX  from or to an address in it\n"
+	      "  -o, --port PORT      from or to this port\n"
+	      "  -P, --protocol WHAT  tcp, udp, icmp, ... or a number\n"
+	      "  -I, --interface NAME in or out of it\n"
+	      "  -d, --dir DIR        in, out, both\n"
 	      "attach:\n"
 	      "  -m, --mode MODE      auto, native, tc, generic\n"
 	      "detach:\n"
@@ -164,8 +182,18 @@ static bool number(const char *what, const char *value, double min, double max,
 	return false;
 }
 
+/* Digits only: what the daemon takes for a number. */
+static bool whole(const char *what, const char *value)
+{
+	if (value[strspn(value, "0123456789")] == '\0')
+		return true;
+	fprintf(stderr, "asmeter: %s must be a whole number\n", what);
+	return false;
+}
+
 static bool take_option(struct cli *c, int o, const char *arg)
 {
+	struct prefix p;
 	double v;
 
 	switch (o) {
@@ -203,6 +231,28 @@ static bool take_option(struct cli *c, int o, const char *arg)
 			return true;
 		fprintf(stderr, "asmeter: \"%s\" is not an AS number\n", arg);
 		return false;
+	case 'x':
+		c->prefix = arg;
+		if (!prefix_parse(arg, &p))
+			return true;
+		fprintf(stderr,
+			"asmeter: \"%s\" is not a prefix such as "
+			"192.0.2.0/24\n",
+			arg);
+		return false;
+	case 'o':
+		c->port = arg;
+		return number("--port", arg, 0, UINT16_MAX, &v) &&
+		       whole("--port", arg);
+	case 'P':
+		c->protocol = arg;
+		if (cli_protocol(arg) >= 0)
+			return true;
+		fprintf(stderr, "asmeter: \"%s\" is not a protocol\n", arg);
+		return false;
+	case 'I':
+		c->interface = arg;
+		return true;
 	case 'A':
 		c->all = true;
 		return true;
@@ -222,7 +272,7 @@ static int parse(struct cli *c, int argc, char **argv, uint64_t *ret_given,
 	int o;
 
 	optind = 0;
-	while ((o = getopt_long(argc, argv, "s:jhVp1i:n:b:d:w:a:m:A",
+	while ((o = getopt_long(argc, argv, "s:jhVp1i:n:b:d:w:a:x:o:P:I:m:A",
 				long_options, NULL)) != -1) {
 		*ret_rc = CLI_OK;
 		if (o == 'h') {

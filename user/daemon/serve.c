@@ -137,6 +137,62 @@ static void refresh_samples(struct meter *m)
 	a->n_ports = refresh_ports(m);
 }
 
+static void refresh_flows(struct meter *m)
+{
+	struct api_flows *f = &m->api.flows;
+	struct flows_stats s;
+
+	flows_stats(m->flows, &s);
+	f->recent = flows_recent(m->flows);
+	memcpy(f->taken, s.taken, sizeof(f->taken));
+	f->no_ip = s.no_ip;
+	f->no_route = s.no_route;
+	f->cut = s.cut;
+	f->malformed = s.bad;
+}
+
+static void refresh_collector(const struct collector_stats *s,
+			      struct api_collector *ret)
+{
+	char addr[PREFIX_STRLEN];
+
+	(void)snprintf(ret->name, sizeof(ret->name),
+		       s->addr.family == FAMILY_IP4 ? "%s:%u" : "[%s]:%u",
+		       addr_str(&s->addr, addr), s->port);
+	ret->datagrams = s->datagrams;
+	ret->samples = s->samples;
+	ret->lost = s->lost;
+	for (unsigned k = 0; k < COLLECTOR_FAULTS; k++) {
+		ret->fault[k].reason =
+			collector_fault_name((enum collector_fault)k);
+		ret->fault[k].n = s->faults[k];
+	}
+}
+
+_Static_assert((int)COLLECTOR_FAULTS <= (int)API_FAULTS_MAX, "each is shown");
+
+static void refresh_sflow(struct meter *m)
+{
+	const struct sflow_out *out = flows_sflow(m->flows);
+	const struct collectors *cs = sflow_out_collectors(out);
+	struct api_sflow *a = &m->api.sflow;
+	struct sflow_out_stats s;
+
+	sflow_out_stats(out, &s);
+	a->flows = s.flows;
+	a->counters = s.counters;
+	a->skipped = s.skipped;
+	a->n = collectors_count(cs);
+	if (a->n > API_COLLECTORS_MAX)
+		a->n = API_COLLECTORS_MAX; /* the configuration's bound, too */
+	for (size_t i = 0; i < a->n; i++) {
+		struct collector_stats c;
+
+		collectors_stats(cs, i, &c);
+		refresh_collector(&c, &a->collector[i]);
+	}
+}
+
 static void refresh(struct api_ctx *a)
 {
 	struct meter *m = a->arg;
@@ -156,6 +212,16 @@ static void refresh(struct api_ctx *a)
 	refresh_routes(m);
 	refresh_ifaces(m);
 	refresh_samples(m);
+	refresh_flows(m);
+	refresh_sflow(m);
+}
+
+static const char *if_name(void *arg, uint32_t ifindex)
+{
+	const struct meter *m = arg;
+	const struct ifstat *st = books_ifstat(m->books, ifindex);
+
+	return st ? st->name : NULL;
 }
 
 static const char *as_name(void *arg, uint32_t asn)
@@ -192,6 +258,7 @@ void serve_configure(struct meter *m)
 int serve_start(struct meter *m)
 {
 	struct http_cfg hc = {0};
+	struct timespec now;
 	int fds[METER_LISTENERS_MAX];
 
 	m->api.version = ASMETER_VERSION;
@@ -200,6 +267,11 @@ int serve_start(struct meter *m)
 	m->api.rib = routes_rib(m->routes);
 	m->api.refresh = refresh;
 	m->api.as_name = as_name;
+	m->api.if_name = if_name;
+	/* the time in milliseconds: no two meters start in the same one */
+	(void)clock_gettime(CLOCK_REALTIME, &now);
+	m->api.flows.run = (uint64_t)now.tv_sec * 1000 +
+			   (uint64_t)now.tv_nsec / NSEC_PER_MSEC;
 	m->api.table_lookup = lookup;
 	m->api.peers_each = each_peer;
 	m->api.arg = m;
