@@ -25,12 +25,12 @@ build_pkgs='make gcc libc6-dev pkg-config clang-14 llvm-14 bpftool
 test_pkgs='git libcriterion-dev libloc-dev libclang-rt-14-dev clang-format shellcheck
 	iproute2 ethtool tcpdump iperf3 iputils-ping procps jq curl
 	python3 python3-scapy tcpreplay
-	bird2 frr gobgpd openbgpd prometheus pmacct softflowd
+	bird2 frr gobgpd openbgpd prometheus pmacct softflowd nfdump nfdump-sflow
 	qemu-system-x86 busybox-static cpio kmod
 	systemd man-db libcap2-bin'
 
 # Packages of the test group whose services must not run.
-daemons='bird2 frr gobgpd openbgpd prometheus pmacct softflowd iperf3'
+daemons='bird2 frr gobgpd openbgpd prometheus pmacct softflowd iperf3 nfdump nfdump-sflow'
 
 policy=/usr/sbin/policy-rc.d
 
