@@ -15,8 +15,7 @@
 struct source {
 	uint32_t ifindex;
 	uint32_t seq, counter_seq;
-	unsigned dirs; /* 1u << dir: samples come from there */
-	uint64_t seen[ASM_DIRS];
+	uint64_t seen; /* packets, both directions */
 	struct mono counters_at;
 	bool counters_sent;
 };
@@ -54,8 +53,11 @@ static void update_seen(struct sflow_out *o, const struct ledger_port *p)
 {
 	uint32_t i = map_get(&o->by_ifindex, p->ifc.ifindex);
 
-	for (unsigned d = 0; i != MAP_NONE && d < ASM_DIRS; d++)
-		o->source[i].seen[d] = p->books[d].seen.packets;
+	if (i == MAP_NONE)
+		return;
+	o->source[i].seen = 0;
+	for (unsigned d = 0; d < ASM_DIRS; d++)
+		o->source[i].seen += p->books[d].seen.packets;
 }
 
 void sflow_out_cut(struct sflow_out *o)
@@ -88,23 +90,12 @@ static struct source *source_of(struct sflow_out *o, uint32_t ifindex)
 	return &o->source[i];
 }
 
-static uint32_t pool_of(const struct source *s)
-{
-	uint64_t n = 0;
-
-	for (unsigned d = 0; d < ASM_DIRS; d++)
-		n += s->dirs & 1u << d ? s->seen[d] : 0;
-	return (uint32_t)n; /* the counter wraps, as any of 32 bits */
-}
-
 static uint32_t drops_of(const struct sflow_out *o, const struct source *s)
 {
 	uint64_t n = 0;
 
-	for (unsigned d = 0; o->lost && d < ASM_DIRS; d++) {
-		if (s->dirs & 1u << d)
-			n += o->lost(o->lost_ctx, s->ifindex, (enum asm_dir)d);
-	}
+	for (unsigned d = 0; o->lost && d < ASM_DIRS; d++)
+		n += o->lost(o->lost_ctx, s->ifindex, (enum asm_dir)d);
 	return (uint32_t)n;
 }
 
@@ -122,22 +113,22 @@ void sflow_out_take(struct sflow_out *o, const struct flow *fl,
 		o->stats.skipped++;
 		return;
 	}
-	if (!(s->dirs & 1u << fl->dir)) {
-		s->dirs |= 1u << fl->dir;
-		s->seq = 0;
-	}
-	const struct sflow_flow v = {.flow = fl,
-				     .head = head,
-				     .head_max = o->cfg->sflow.header,
-				     .ifindex = ifindex,
-				     .seq = ++s->seq,
-				     .pool = pool_of(s),
-				     .drops = drops_of(o, s),
-				     .local_as = o->cfg->local_as};
+	struct sflow_flow v = {.flow = fl,
+			       .head = head,
+			       .head_max = o->cfg->sflow.header,
+			       .ifindex = ifindex,
+			       .pool = (uint32_t)s->seen, /* wraps */
+			       .drops = drops_of(o, s),
+			       .local_as = o->cfg->local_as};
 
-	while (!sflow_add_flow(&o->dg, &v))
-		flush(o);
-	o->stats.flows++;
+	/* a sample of sFlow is one packet: of a large one that the network
+	 * card cuts, each packet that was sampled is told */
+	for (uint64_t i = 0; i < fl->packets; i++) {
+		v.seq = ++s->seq;
+		while (!sflow_add_flow(&o->dg, &v))
+			flush(o);
+		o->stats.flows++;
+	}
 }
 
 /* ------------------------------------------------------------- counters */

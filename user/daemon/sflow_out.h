@@ -6,9 +6,10 @@
  * The data source of a sample is the metered interface, in whichever
  * direction it was taken: received when the source is its input interface,
  * transmitted when it is its output. So the sample pool is what the books say
- * the interface has seen in those directions that samples come from. It is as
- * of the last reading of the counters; when a direction joins, it is another
- * pool, and the sequence of the source begins anew, as the text demands.
+ * the interface has seen, both directions, as of the last reading of the
+ * counters: it advances in steps of that interval. (A sub-agent for each
+ * direction would give each a pool of its own, but one source must not be
+ * split between sub-agents.)
  */
 #ifndef DAEMON_SFLOW_OUT_H
 #define DAEMON_SFLOW_OUT_H
