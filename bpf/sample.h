@@ -10,10 +10,10 @@
  * from its neighbours and delivered after them: measured on a veth with GRO
  * and one packet in ten marked, 8 TCP streams, all on one CPU, 2 s: 21,000 to
  * 23,000 segments out of order against 0 to 70 without the mark, and ten times
- * as many packets for the stack. A router must not do that. The program at TC has
- * to run for each packet either way, to look for the mark; there the countdown
- * costs the same, needs no driver that can carry metadata, and XDP pays
- * nothing at all.
+ * as many packets for the stack. A router must not do that. The program at TC
+ * has to run for each packet either way, to look for the mark; there the
+ * countdown costs the same, needs no driver that can carry metadata, and XDP
+ * pays nothing at all.
  *
  * After GRO one packet stands for many. The countdown goes down by all of
  * them, so each packet of the wire has the same chance; those of one GSO

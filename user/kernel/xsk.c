@@ -207,9 +207,9 @@ int xsk_open(uint32_t ifindex, uint32_t queue, bool try_zerocopy,
 
 	*ret = (struct xsk_fds){.sock = -1, .mem = -1};
 	for (uint32_t n = XSK_FRAMES_MAX; n >= XSK_FRAMES_MIN; n /= 2) {
-		err = try_zerocopy ? open_sized(ifindex, queue, XDP_ZEROCOPY, n,
-						ret)
-				   : -EOPNOTSUPP;
+		err = try_zerocopy
+			      ? open_sized(ifindex, queue, XDP_ZEROCOPY, n, ret)
+			      : -EOPNOTSUPP;
 		ret->zerocopy = !err;
 		if (err && err != -ENOBUFS && err != -ENOMEM)
 			err = open_sized(ifindex, queue, XDP_COPY, n, ret);
