@@ -118,6 +118,7 @@ static void on_start(struct meter *m)
 		fail(m, "the samples", err);
 		return;
 	}
+	flows_lost_by(m->flows, samples_missed, m->samples);
 	take_ring(m);
 	err = serve_start(m);
 	if (err) {

@@ -497,6 +497,20 @@ void samples_port_get(const struct samples *s, size_t i,
 	}
 }
 
+uint64_t samples_missed(void *samples, uint32_t ifindex, enum asm_dir dir)
+{
+	const struct samples *s = samples;
+
+	for (uint32_t i = 0; i < ASM_IF_PROBES; i++) {
+		uint32_t slot = (ifindex + i) % ASM_IF_SLOTS;
+		const struct port *p = &s->ports[slot * ASM_DIRS + dir];
+
+		if (p->ifindex == ifindex)
+			return p->lost;
+	}
+	return 0;
+}
+
 /* ------------------------------------------------------------ start, end */
 
 static int view_open(struct view *v, int fd, size_t len, int prot)

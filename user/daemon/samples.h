@@ -75,6 +75,10 @@ struct samples_port {
 	uint64_t packets, wire_bytes;
 };
 
+/* Samples of that port that did not come, by gaps in their numbers, since
+ * the process started. A flows_lost_fn. */
+uint64_t samples_missed(void *samples, uint32_t ifindex, enum asm_dir dir);
+
 size_t samples_ports(const struct samples *s);
 void samples_port_get(const struct samples *s, size_t i,
 		      struct samples_port *ret);
