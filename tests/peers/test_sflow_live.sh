@@ -137,6 +137,10 @@ lines() { "$B/asmeter" flows --once -n 10000 "$@" | wc -l; }
 [ "$(lines --prefix ::/0)" = "$(jq -r 'select(.source) | .source' "$work/live" | grep -c :)" ] ||
 	fail "asmeter flows --prefix"
 
+# not over the network, where the metrics are
+is 403 curl -s -o /dev/null -w '%{http_code}' http://127.0.0.1:9590/api/v1/flows ||
+	fail "flow records over the network"
+
 # what asmeter itself says: per AS pair and interface, from its records
 "$B/asmeter" -j flows --once -n 10000 >"$work/records" || fail "asmeter flows"
 [ "$(wc -l <"$work/records")" = "$records" ] || fail "asmeter flows: $(wc -l <"$work/records") of $records"

@@ -116,7 +116,9 @@ static struct flow a_flow(void)
 static unsigned ask(struct fake *f, const char *query, char **ret)
 {
 	char text[512], *save = NULL;
-	struct api_request req = {.method = "GET", .path = "/api/v1/flows"};
+	struct api_request req = {.method = "GET",
+				  .path = "/api/v1/flows",
+				  .local = true};
 	struct api_response res;
 
 	snprintf(text, sizeof(text), "%s", query);
@@ -447,6 +449,24 @@ Test(flows_api, refusals)
 		cr_assert(strstr(body, t[i].says), "%s: %s", t[i].query, body);
 		free(body);
 	}
+	fake_free(f);
+}
+
+/* Addresses of single packets are not for whoever can read the metrics. */
+Test(flows_api, not_over_the_network)
+{
+	struct fake *f = fake_new();
+	struct api_request req = {.method = "GET", .path = "/api/v1/flows"};
+	struct api_response res;
+	struct flow fl = a_flow();
+
+	recent_put(f->recent, &fl);
+	cr_assert_eq(api_handle(&f->ctx, &req, &res), 0);
+	cr_assert_eq(res.status, 403);
+	buf_putc(&res.text->b, 0);
+	cr_assert(strstr(res.text->b.p, "api.socket"));
+	cr_assert_not(strstr(res.text->b.p, "192.0.2.1"));
+	api_text_unref(res.text);
 	fake_free(f);
 }
 

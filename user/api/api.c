@@ -212,19 +212,20 @@ static const struct endpoint {
 		      struct jw *j);
 	uint32_t allowed;
 	uint32_t required;
+	bool local; /* single packets of people: not for the network */
 } endpoints[] = {
-	{"/api/v1/version", api_json_version, 0, 0},
-	{"/api/v1/status", api_json_status, 0, 0},
+	{"/api/v1/version", api_json_version, 0, 0, false},
+	{"/api/v1/status", api_json_status, 0, 0, false},
 	{"/api/v1/top", api_json_top,
-	 A(BY) | A(WHEN) | A(PER) | A(DIR) | A(ROLE) | A(N) | A(AS), 0},
-	{"/api/v1/as/", api_json_as, A(WHEN) | A(BY) | A(N), 0},
-	{"/api/v1/lookup", api_json_lookup, A(ADDR), A(ADDR)},
-	{"/api/v1/interfaces", api_json_interfaces, 0, 0},
-	{"/api/v1/peers", api_json_peers, 0, 0},
+	 A(BY) | A(WHEN) | A(PER) | A(DIR) | A(ROLE) | A(N) | A(AS), 0, false},
+	{"/api/v1/as/", api_json_as, A(WHEN) | A(BY) | A(N), 0, false},
+	{"/api/v1/lookup", api_json_lookup, A(ADDR), A(ADDR), false},
+	{"/api/v1/interfaces", api_json_interfaces, 0, 0, false},
+	{"/api/v1/peers", api_json_peers, 0, 0, false},
 	{"/api/v1/flows", api_json_flows,
 	 A(SINCE) | A(RUN) | A(N) | A(AS) | A(PREFIX) | A(PORT) | A(PROTO) |
 		 A(IF) | A(DIR),
-	 0},
+	 0, true},
 };
 
 static const struct endpoint *find_endpoint(const char *path,
@@ -422,6 +423,9 @@ static void answer(struct api_ctx *ctx, const struct api_request *req,
 	    strcmp(req->method, "HEAD") != 0) {
 		answer_error(r, json, 405, "only GET and HEAD");
 		r->allow = "GET, HEAD";
+	} else if (e && e->local && !req->local) {
+		answer_error(r, json, 403,
+			     "only over the API's socket (api.socket)");
 	} else if (e) {
 		answer_endpoint(ctx, e, rest, req, r);
 	} else if (!strcmp(path, "/metrics")) {

@@ -186,6 +186,7 @@ struct api_request {
 	struct api_param params[API_PARAMS_MAX];
 	unsigned n_params; /* more than fit: API_PARAMS_MAX + 1 */
 	bool gzip;         /* the client takes gzip */
+	bool local;        /* over the API's own socket, not the network */
 };
 
 struct api_response {

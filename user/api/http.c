@@ -29,6 +29,7 @@ struct server {
 	uv_poll_t poll;
 	uv_timer_t timer;
 	unsigned connections; /* after the last run */
+	bool local;           /* a Unix socket */
 };
 
 struct http {
@@ -141,7 +142,7 @@ static enum MHD_Result on_request(void *cls, struct MHD_Connection *c,
 				  const char *version, const char *body,
 				  size_t *body_len, void **con_cls)
 {
-	struct http *h = cls;
+	struct server *s = cls;
 	struct request *rq = *con_cls;
 
 	(void)version;
@@ -157,7 +158,9 @@ static enum MHD_Result on_request(void *cls, struct MHD_Connection *c,
 		/* closes: the answer cannot be sent while it still sends */
 		return rq->body > BODY_MAX ? MHD_NO : MHD_YES;
 	}
-	struct api_request req = {.method = method, .path = url};
+	struct api_request req = {.method = method,
+				  .path = url,
+				  .local = s->local};
 	struct api_response res;
 
 	(void)MHD_get_connection_values(c, MHD_GET_ARGUMENT_KIND, on_param,
@@ -166,7 +169,7 @@ static enum MHD_Result on_request(void *cls, struct MHD_Connection *c,
 							  "Accept-Encoding"));
 	if (rq->body)
 		return send_plain(c, MHD_HTTP_CONTENT_TOO_LARGE);
-	if (api_handle(h->ctx, &req, &res))
+	if (api_handle(s->http->ctx, &req, &res))
 		return send_plain(c, MHD_HTTP_SERVICE_UNAVAILABLE);
 	return send_answer(c, &res);
 }
@@ -243,23 +246,28 @@ static void on_closed(uv_handle_t *handle)
 		free(h);
 }
 
-static struct MHD_Daemon *mhd_start(struct http *h, int fd,
-				    const struct http_cfg *cfg)
+static bool is_local(int fd)
 {
 	struct sockaddr_storage ss;
 	socklen_t len = sizeof(ss);
-	bool local = getsockname(fd, (struct sockaddr *)&ss, &len) == 0 &&
-		     ss.ss_family == AF_UNIX;
+
+	return getsockname(fd, (struct sockaddr *)&ss, &len) == 0 &&
+	       ss.ss_family == AF_UNIX;
+}
+
+static struct MHD_Daemon *mhd_start(struct server *s, int fd,
+				    const struct http_cfg *cfg)
+{
 	unsigned conns = cfg->max_connections ? cfg->max_connections
 					      : DEFAULT_CONNECTIONS;
 	unsigned per_ip = cfg->max_per_ip ? cfg->max_per_ip : DEFAULT_PER_IP;
 
 	return MHD_start_daemon(
-		MHD_USE_EPOLL, 0, NULL, NULL, on_request, h,
+		MHD_USE_EPOLL, 0, NULL, NULL, on_request, s,
 		MHD_OPTION_EXTERNAL_LOGGER, on_log, NULL,
 		MHD_OPTION_LISTEN_SOCKET, fd, MHD_OPTION_CONNECTION_LIMIT,
-		conns, MHD_OPTION_PER_IP_CONNECTION_LIMIT, local ? 0u : per_ip,
-		MHD_OPTION_CONNECTION_TIMEOUT,
+		conns, MHD_OPTION_PER_IP_CONNECTION_LIMIT,
+		s->local ? 0u : per_ip, MHD_OPTION_CONNECTION_TIMEOUT,
 		cfg->timeout_s ? cfg->timeout_s : (unsigned)DEFAULT_TIMEOUT_S,
 		MHD_OPTION_CONNECTION_MEMORY_LIMIT,
 		(size_t)MEMORY_PER_CONNECTION, MHD_OPTION_NOTIFY_COMPLETED,
@@ -272,7 +280,8 @@ static int server_start(uv_loop_t *loop, struct http *h, struct server *s,
 	const union MHD_DaemonInfo *info;
 
 	s->http = h;
-	s->mhd = mhd_start(h, fd, cfg);
+	s->local = is_local(fd);
+	s->mhd = mhd_start(s, fd, cfg);
 	if (!s->mhd)
 		return -EIO;
 	info = MHD_get_daemon_info(s->mhd, MHD_DAEMON_INFO_EPOLL_FD);

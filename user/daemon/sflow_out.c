@@ -9,8 +9,9 @@
 #include "base/map.h"
 #include "export/sflow.h"
 
-#define SOURCES_MAX 1024u /* interfaces seen; then all begin anew */
-#define PER_TICK    8u    /* interfaces whose counters are read at a time */
+#define SOURCES_MAX 1024u      /* interfaces seen; then all begin anew */
+#define PACKETS_MAX UINT16_MAX /* segments of a packet, by the kernel */
+#define PER_TICK    8u /* interfaces whose counters are read at a time */
 
 struct source {
 	uint32_t ifindex;
@@ -123,7 +124,7 @@ void sflow_out_take(struct sflow_out *o, const struct flow *fl,
 
 	/* a sample of sFlow is one packet: of a large one that the network
 	 * card cuts, each packet that was sampled is told */
-	for (uint64_t i = 0; i < fl->packets; i++) {
+	for (uint64_t i = 0; i < fl->packets && i < PACKETS_MAX; i++) {
 		v.seq = ++s->seq;
 		while (!sflow_add_flow(&o->dg, &v))
 			flush(o);
