@@ -184,12 +184,14 @@ static void add_counters(struct sflow_out *o, struct source *s,
 	o->stats.counters++;
 }
 
+/* The tick nearest to the interval is meant, not the next one after it. */
 static bool due(const struct sflow_out *o, const struct source *s,
 		struct mono now)
 {
+	int64_t since = mono_diff_ns(s->counters_at, now) / NSEC_PER_MSEC;
+
 	return !s->counters_sent ||
-	       mono_diff_ns(s->counters_at, now) >=
-		       o->cfg->sflow.counter_ms * NSEC_PER_MSEC;
+	       since + SFLOW_FLUSH_MS / 2 >= o->cfg->sflow.counter_ms;
 }
 
 /* Goes around the metered interfaces, some at each tick, so that none waits
