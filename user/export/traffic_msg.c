@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * A record of the as-traffic stream as JSON, one object a message.
+ *
+ * The names in front are those of pmacct's JSON, of which flow-exporter reads
+ * label, as_src, as_dst and bytes: `bytes` and `packets` are what the interval
+ * brought, in IP bytes, as integers. stamp_inserted and stamp_updated are the
+ * interval's ends as pmacct writes them. Behind them is what makes the stream
+ * exact. Written without a JSON writer: the names are constants, and every
+ * value but two is a number.
+ */
+#include <time.h>
+
+#include "export/json.h"
+#include "export/traffic.h"
+
+static void put_key_u64(struct buf *b, const char *key, uint64_t v)
+{
+	buf_puts(b, key);
+	buf_u64(b, v);
+}
+
+/* "2026-01-02 03:04:05", UTC, with its quotes. */
+static void put_stamp(struct buf *b, uint64_t ms)
+{
+	time_t t = (time_t)(ms / 1000);
+	struct tm tm;
+	char text[32] = "\"\"";
+
+	if (gmtime_r(&t, &tm))
+		(void)strftime(text, sizeof(text), "\"%Y-%m-%d %H:%M:%S\"",
+			       &tm);
+	buf_puts(b, text);
+}
+
+/* Seconds, with all three digits of the milliseconds. */
+static void put_seconds(struct buf *b, uint64_t ms)
+{
+	const char frac[] = {'.', (char)('0' + ms / 100 % 10),
+			     (char)('0' + ms / 10 % 10), (char)('0' + ms % 10)};
+
+	buf_u64(b, ms / 1000);
+	buf_put(b, frac, sizeof(frac));
+}
+
+static void put_measure(struct buf *b, const char *key,
+			const struct asm_measure *m)
+{
+	buf_puts(b, key);
+	put_key_u64(b, "{\"packets\":", m->packets);
+	put_key_u64(b, ",\"ip_bytes\":", m->ip_bytes);
+	put_key_u64(b, ",\"wire_bytes\":", m->wire_bytes);
+	buf_putc(b, '}');
+}
+
+void traffic_json(const struct traffic_frame *f, uint32_t i, struct buf *ret)
+{
+	struct traffic_row r;
+	char name[ASM_IFNAME_LEN];
+
+	traffic_frame_row(f, i, &r);
+	traffic_frame_iface(f, r.key.ifindex, name);
+	buf_puts(ret, "{\"event_type\":\"purge\",\"label\":");
+	jw_quote(ret, f->label);
+	put_key_u64(ret, ",\"as_src\":", r.key.src_as);
+	put_key_u64(ret, ",\"as_dst\":", r.key.dst_as);
+	put_key_u64(ret, ",\"iface_in\":", r.key.out ? 0 : r.key.ifindex);
+	put_key_u64(ret, ",\"iface_out\":", r.key.out ? r.key.ifindex : 0);
+	buf_puts(ret, r.key.ip6 ? ",\"etype\":\"86dd\",\"stamp_inserted\":"
+				: ",\"etype\":\"800\",\"stamp_inserted\":");
+	put_stamp(ret, f->start_ms);
+	buf_puts(ret, ",\"stamp_updated\":");
+	put_stamp(ret, f->end_ms);
+	put_key_u64(ret, ",\"packets\":", r.delta.packets);
+	put_key_u64(ret, ",\"bytes\":", r.delta.ip_bytes);
+	buf_puts(ret, ",\"interface\":");
+	jw_quote(ret, name);
+	buf_puts(ret, r.key.out ? ",\"direction\":\"transmit\",\"boot_id\":"
+				: ",\"direction\":\"receive\",\"boot_id\":");
+	jw_quote(ret, f->boot_id);
+	put_key_u64(ret, ",\"epoch\":", f->epoch);
+	put_key_u64(ret, ",\"seq\":", f->first_seq + i);
+	buf_puts(ret, ",\"interval\":");
+	put_seconds(ret, f->end_ms > f->start_ms ? f->end_ms - f->start_ms : 0);
+	put_measure(ret, ",\"delta\":", &r.delta);
+	put_measure(ret, ",\"total\":", &r.total);
+	buf_putc(ret, '}');
+}
