@@ -28,7 +28,7 @@ PKGCONFIG ?= pkg-config
 VERSION   := $(shell git describe --always --dirty --tags 2>/dev/null || echo unreleased)
 ARCH_INC  := $(shell $(CC) -print-multiarch 2>/dev/null)
 
-PKGS      := libbpf libuv libmicrohttpd yaml-0.1 jansson libcap-ng zlib
+PKGS      := libbpf libuv libmicrohttpd yaml-0.1 jansson libcap-ng zlib rdkafka
 CLI_PKGS  := libcurl jansson ncursesw
 PKG_CFLAGS := $(shell $(PKGCONFIG) --cflags $(PKGS) 2>/dev/null)
 PKG_LIBS   := $(shell $(PKGCONFIG) --libs $(PKGS) 2>/dev/null) -lm

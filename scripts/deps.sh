@@ -14,18 +14,20 @@ set -eu
 
 # What the installed binaries are linked with, and the database they read.
 run_pkgs='libbpf1 libxdp1 libelf1 libuv1 libmicrohttpd12 libyaml-0-2
-	libjansson4 libloc-database libcap-ng0 zlib1g
+	libjansson4 libloc-database libcap-ng0 zlib1g librdkafka1
 	libcurl3-gnutls libncursesw6 libtinfo6'
 
 build_pkgs='make gcc libc6-dev pkg-config clang-14 llvm-14 bpftool
 	libbpf-dev libxdp-dev libelf-dev libuv1-dev libmicrohttpd-dev
 	libyaml-dev libjansson-dev libloc-database libcap-ng-dev
-	zlib1g-dev libcurl4-gnutls-dev libncurses-dev scdoc'
+	zlib1g-dev libcurl4-gnutls-dev libncurses-dev scdoc
+	librdkafka-dev'
 
 test_pkgs='git libcriterion-dev libloc-dev libclang-rt-14-dev clang-format shellcheck
 	iproute2 ethtool tcpdump iperf3 iputils-ping procps jq curl
 	python3 python3-scapy tcpreplay
 	bird2 frr gobgpd openbgpd prometheus pmacct softflowd nfdump nfdump-sflow
+	kcat openjdk-17-jre-headless maven
 	qemu-system-x86 busybox-static cpio kmod
 	systemd man-db libcap2-bin'
 
@@ -46,6 +48,10 @@ kernel_parts='boot/vmlinuz-* lib/modules/*/kernel/net/sched/*
 	lib/modules/*/kernel/drivers/net/ethernet/intel/e1000/*
 	lib/modules/*/kernel/drivers/virtio/*
 	lib/modules/*/kernel/lib/libcrc32c.ko'
+
+# An Apache Kafka broker for the tests: the jars of its release, by Maven.
+kafka_version=3.9.1
+kafka_dir=/var/cache/asmeter/kafka-$kafka_version
 
 die() {
 	echo "deps.sh: $*" >&2
@@ -147,6 +153,41 @@ fetch_kernel() {
 	mv "$kernel_dir.new" "$kernel_dir"
 }
 
+kafka_missing() {
+	[ ! -e "$kafka_dir/kafka_2.13-$kafka_version.jar" ]
+}
+
+# The broker with all that it needs, as a project that depends on it.
+fetch_kafka() {
+	echo "deps.sh: fetching Apache Kafka $kafka_version into $kafka_dir"
+	work=$(mktemp -d)
+	cat >"$work/pom.xml" <<X
+<project xmlns="http://maven.apache.org/POM/4.0.0">
+<modelVersion>4.0.0</modelVersion>
+<groupId>asmeter</groupId><artifactId>broker</artifactId><version>1</version>
+<dependencies>
+<dependency><groupId>org.apache.kafka</groupId><artifactId>kafka_2.13</artifactId>
+<version>$kafka_version</version></dependency>
+<dependency><groupId>org.slf4j</groupId><artifactId>slf4j-simple</artifactId>
+<version>1.7.36</version></dependency>
+</dependencies>
+</project>
+X
+	rm -rf "$kafka_dir.new"
+	# a mirror that is slow or away for a moment is not the end
+	for again in 1 2 3; do
+		mvn -q -B -f "$work/pom.xml" dependency:copy-dependencies \
+			-DoutputDirectory="$kafka_dir.new" >"$work/log" 2>&1 &&
+			break
+		[ $again != 3 ] || {
+			cat "$work/log" >&2
+			die "Maven could not fetch Apache Kafka"
+		}
+	done
+	rm -rf "$work" "$kafka_dir"
+	mv "$kafka_dir.new" "$kafka_dir"
+}
+
 install_missing() {
 	need=$(echo "$1" | tr '\n' ' ')
 	command -v apt-get >/dev/null ||
@@ -186,13 +227,19 @@ main() {
 	# shellcheck disable=SC2086
 	need=$(missing $pkgs)
 	kernel=0
-	case $group in all | test) ! kernel_missing || kernel=1 ;; esac
-	if [ -z "$need" ] && [ $kernel = 0 ]; then
+	kafka=0
+	case $group in all | test)
+		! kernel_missing || kernel=1
+		! kafka_missing || kafka=1
+		;;
+	esac
+	if [ -z "$need" ] && [ $kernel$kafka = 00 ]; then
 		[ $quiet = 1 ] || echo "deps.sh: everything is installed"
 		exit 0
 	fi
 	[ -z "$need" ] || install_missing "$need"
 	[ $kernel = 0 ] || fetch_kernel
+	[ $kafka = 0 ] || fetch_kafka
 }
 
 main "$@"
