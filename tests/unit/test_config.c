@@ -68,6 +68,13 @@ Test(config, defaults)
 	cr_assert_eq(c->sflow.max_datagram, 1400);
 	cr_assert_str_eq(c->api.socket, "/run/asmeter/asmeter.sock");
 	cr_assert_str_eq(c->api.group, "asmeter");
+	cr_assert_eq(c->kafka.n_brokers, 0);
+	cr_assert_eq(c->kafka.n_options, 0);
+	cr_assert_eq(c->kafka.spool_mb, 256);
+	cr_assert(c->kafka.as_traffic.enabled);
+	cr_assert_str_eq(c->kafka.as_traffic.topic, "asmeter.as-traffic");
+	cr_assert_eq(c->kafka.as_traffic.key, KAFKA_KEY_NONE);
+	cr_assert_eq(c->kafka.as_traffic.interval_ms, 10000);
 	cr_assert_eq(c->counters.rows, 131072);
 	cr_assert_eq(c->counters.table_words, 1u << 23);
 	cr_assert_eq(c->drain_interval_ms, 1000);
@@ -124,6 +131,15 @@ static const char every_key[] =
 	"  header: 64\n"
 	"  max-datagram: 9000\n"
 	"api: {socket: /run/x.sock, group: staff}\n"
+	"kafka:\n"
+	"  brokers: [\"a:9092\", b]\n"
+	"  options:\n"
+	"    compression.codec: zstd\n"
+	"    acks: 1\n"
+	"    enable.idempotence: false\n"
+	"    sasl.password: \"p: #w\"\n"
+	"  spool-mb: 16\n"
+	"  as-traffic: {enabled: no, topic: t.1, key: as-pair, interval: 5s}\n"
 	"counters: {rows: 16, table-words: 2097152}\n"
 	"drain-interval: 500ms\n"
 	"log-level: debug\n"
@@ -208,6 +224,18 @@ Test(config, every_key)
 	cr_assert_eq(c->sflow.max_datagram, 9000);
 	cr_assert_str_eq(c->api.socket, "/run/x.sock");
 	cr_assert_str_eq(c->api.group, "staff");
+	cr_assert_eq(c->kafka.n_brokers, 2);
+	cr_assert_str_eq(c->kafka.brokers[0], "a:9092");
+	cr_assert_str_eq(c->kafka.brokers[1], "b");
+	cr_assert_eq(c->kafka.n_options, 4);
+	cr_assert_str_eq(c->kafka.options[1].name, "acks");
+	cr_assert_str_eq(c->kafka.options[1].value, "1");
+	cr_assert_str_eq(c->kafka.options[3].value, "p: #w");
+	cr_assert_eq(c->kafka.spool_mb, 16);
+	cr_assert_not(c->kafka.as_traffic.enabled);
+	cr_assert_str_eq(c->kafka.as_traffic.topic, "t.1");
+	cr_assert_eq(c->kafka.as_traffic.key, KAFKA_KEY_AS_PAIR);
+	cr_assert_eq(c->kafka.as_traffic.interval_ms, 5000);
 	cr_assert_eq(c->counters.rows, 16);
 	cr_assert_eq(c->counters.table_words, 1u << 21);
 	cr_assert_eq(c->drain_interval_ms, 500);
@@ -262,6 +290,30 @@ static const struct {
 	{"local-as: 1\ninterfaces: [eth0, eth0]\n", 2, 20, "listed twice"},
 	{"local-as: 1\ninterfaces: [{name: a, mode: natve}]\n", 2, 30,
 	 "did you mean \"native\"?"},
+	{"local-as: 1\nkafka:\n  options:\n    linger.ms: 5\n    lingr.ms: 5\n",
+	 5, 5, "no option \"lingr.ms\"; did you mean \"linger.ms\"?"},
+	{"local-as: 1\nkafka:\n  options: {zzzzzzzz: 5}\n", 3, 13,
+	 "no option \"zzzzzzzz\""},
+	{"local-as: 1\nkafka:\n  options:\n    compression.codec: rar\n", 4, 5,
+	 "compression.codec: Invalid value"},
+	{"local-as: 1\nkafka:\n  options: {bootstrap.servers: a}\n", 3, 13,
+	 "kafka.brokers"},
+	{"local-as: 1\nkafka:\n  options: {plugin.library.paths: a}\n", 3, 13,
+	 "no code of others"},
+	{"local-as: 1\nkafka:\n  options: {linger.ms: [5]}\n", 3, 24,
+	 "has to be a value, not a list"},
+	{"local-as: 1\nkafka:\n  options: {linger.ms: 5, linger.ms: 6}\n", 3,
+	 27, "linger.ms is given twice"},
+	{"local-as: 1\nkafka:\n  options: []\n", 3, 12, "a map, not a list"},
+	{"local-as: 1\nkafka:\n  options: {acks: 1}\n", 3, 3,
+	 "needs enable.idempotence: false"},
+	{"local-as: 1\nkafka:\n  brokers: [\"a, b\"]\n", 3, 3,
+	 "one HOST or HOST:PORT"},
+	{"local-as: 1\nkafka:\n  as-traffic: {topic: a/b}\n", 3, 3,
+	 "cannot be the name of a topic"},
+	{"local-as: 1\nkafka:\n  as-traffic: {key: src}\n", 3, 21,
+	 "none, router, src-as"},
+	{"local-as: 1\nkafka: {spool-mb: 15}\n", 2, 19, "between"},
 	{"local-as: 1\nbgp: {router-id: 0.0.0.0}\n", 2, 18, "dotted quad"},
 	{"local-as: 1\nbgp: {router-id: 1.2.3}\n", 2, 18, "dotted quad"},
 	{"local-as: 1\nbgp: {listen: [179]}\n", 2, 16, "ADDRESS:PORT"},

@@ -36,9 +36,10 @@ static bool is_example(const char *hash)
 /* The shipped text; `all`: with the empty lists replaced by the examples. */
 static char *shipped(bool all)
 {
-	static const char *const empty[] = {"interfaces: []", "neighbors: []",
-					    "own-prefixes: []",
-					    "collectors: []", "overrides: {}"};
+	static const char *const empty[] = {
+		"interfaces: []", "neighbors: []", "own-prefixes: []",
+		"collectors: []", "overrides: {}", "brokers: []",
+		"options: {}"};
 	char *text = text_of(SHIPPED), *save = NULL;
 	char *out = calloc(1, strlen(text) + 1);
 
@@ -111,6 +112,8 @@ Test(docs, shipped_examples_are_valid)
 	cr_assert_eq(c->sflow.n_collectors, 2);
 	cr_assert(c->sflow.has_agent);
 	cr_assert_eq(c->as_names.n_overrides, 1);
+	cr_assert_eq(c->kafka.n_brokers, 2);
+	cr_assert_eq(c->kafka.n_options, 6);
 	cr_assert_not_null(c->overrides);
 	cr_assert_not_null(c->hostname);
 	config_free(c);
@@ -190,7 +193,8 @@ static char *metrics_page(void)
 			      .arg = &peer,
 			      .now = 10,
 			      .table = {.live = true, .published_at = 3},
-			      .loc = {.loaded = true}};
+			      .loc = {.loaded = true},
+			      .has_kafka = true};
 	struct api_request q = {.method = "GET", .path = "/metrics"};
 	struct api_response r;
 	struct ledger *l;

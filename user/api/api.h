@@ -16,6 +16,7 @@
 
 #include "asmeter/abi.h"
 #include "base/buf.h"
+#include "export/kafka.h"
 #include "flow/flow.h"
 #include "flow/ledger.h"
 #include "flow/recent.h"
@@ -135,6 +136,8 @@ struct api_ctx {
 	struct api_loc loc;
 	struct api_maps maps;
 	struct api_samples samples;
+	bool has_kafka;
+	struct kafka_stats kafka;
 	const struct api_iface *ifaces;
 	size_t n_ifaces;
 	struct api_flows flows;

@@ -64,6 +64,7 @@ void api_peers_count(const struct api_ctx *ctx, struct api_peer_sums *ret);
 void api_metrics(const struct api_ctx *ctx, struct buf *b);
 void api_metrics_samples(const struct api_ctx *ctx, struct buf *b);
 void api_json_samples(const struct api_ctx *ctx, struct jw *j);
+void api_metrics_kafka(const struct api_ctx *ctx, struct buf *b);
 void api_landing(const struct api_ctx *ctx, struct buf *b);
 void api_json_version(struct api_ctx *ctx, const struct api_args *a,
 		      struct jw *j);

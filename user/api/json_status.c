@@ -226,6 +226,53 @@ void api_json_peers(struct api_ctx *ctx, const struct api_args *a, struct jw *j)
 	jw_close(j);
 }
 
+/* ---------------------------------------------------------------- Kafka */
+
+static void kafka_stream(struct jw *j, const struct kafka_stats *k, unsigned s)
+{
+	jw_object(j, kafka_stream_name[s]);
+	jw_u64(j, "queued", k->stream[s].queued);
+	jw_u64(j, "delivered", k->stream[s].delivered);
+	jw_u64(j, "failed", sum(k->stream[s].failed, KAFKA_REASONS));
+	jw_object(j, "lost");
+	for (unsigned r = 0; r < KAFKA_REASONS; r++)
+		jw_u64(j, kafka_reason_name[r], k->stream[s].lost[r]);
+	jw_end(j);
+	jw_end(j);
+}
+
+static void kafka(const struct api_ctx *ctx, struct jw *j)
+{
+	const struct kafka_stats *k = &ctx->kafka;
+	uint64_t now_ms = api_now(ctx) * 1000;
+
+	if (!ctx->has_kafka) {
+		jw_null(j, "kafka");
+		return;
+	}
+	jw_object(j, "kafka");
+	jw_bool(j, "up", k->up);
+	jw_str(j, "error", k->error[0] ? k->error : NULL);
+	for (unsigned s = 0; s < KAFKA_STREAMS; s++)
+		kafka_stream(j, k, s);
+	jw_object(j, "spool");
+	jw_u64(j, "bytes", k->spool.bytes);
+	jw_u64(j, "pending_bytes", k->spool.pending);
+	jw_u64(j, "max_bytes", k->spool.max_bytes);
+	jw_u64(j, "records", k->stored);
+	jw_u64(j, "age_s",
+	       k->oldest_ms && now_ms > k->oldest_ms
+		       ? (now_ms - k->oldest_ms) / 1000
+		       : 0);
+	jw_end(j);
+	jw_object(j, "merged_intervals");
+	for (unsigned m = 0; m < KAFKA_MERGES; m++)
+		jw_u64(j, kafka_merge_name[m], k->merged[m]);
+	jw_end(j);
+	jw_u64(j, "rebuilds", k->rebuilds);
+	jw_end(j);
+}
+
 /* --------------------------------------------------------------- status */
 
 static void table(const struct api_ctx *ctx, struct jw *j)
@@ -305,6 +352,7 @@ void api_json_status(struct api_ctx *ctx, const struct api_args *a,
 	jw_u64(j, "peers", peers.peers);
 	jw_u64(j, "established", peers.established);
 	jw_end(j);
+	kafka(ctx, j);
 	jw_object(j, "config");
 	jw_u64(j, "reloads", ctx->config_reloads);
 	jw_u64(j, "errors", ctx->config_errors);

@@ -685,6 +685,7 @@ void api_metrics(const struct api_ctx *ctx, struct buf *b)
 	api_metrics_samples(ctx, b);
 	records(ctx, b);
 	sflow(ctx, b);
+	api_metrics_kafka(ctx, b);
 	prom_process(b);
 	flows(ctx, b);
 	free(rows);

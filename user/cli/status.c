@@ -201,6 +201,29 @@ static void samples_line(const struct cli *c, json_t *v)
 	line(c, "samples", text, js_bool(s, "up") ? 0 : RED);
 }
 
+static void kafka_line(const struct cli *c, json_t *v)
+{
+	char text[320], a[FMT_LEN], b[FMT_LEN], age[FMT_LEN];
+	json_t *k = js_at(v, "kafka");
+	double used = js_f64(k, "spool.pending_bytes");
+	double max = js_f64(k, "spool.max_bytes");
+	bool up = js_bool(k, "up");
+
+	if (!json_is_object(k))
+		return;
+	snprintf(text, sizeof(text),
+		 "%s; %s AS records and %s flows delivered; %.1f of %.0f MB "
+		 "wait, %s old%s%s",
+		 up                      ? "up"
+		 : js_str(k, "error")[0] ? "DOWN"
+					 : "connecting",
+		 fmt_count(js_u64(k, "as_traffic.delivered"), a),
+		 fmt_count(js_u64(k, "flows.delivered"), b), used / 1e6,
+		 max / 1e6, fmt_age(js_i64(k, "spool.age_s"), age),
+		 up ? "" : ": ", up ? "" : js_str(k, "error"));
+	line(c, "kafka", text, up ? 0 : RED);
+}
+
 void cli_status_print(const struct cli *c, json_t *v)
 {
 	char text[256], a[FMT_LEN];
@@ -218,6 +241,7 @@ void cli_status_print(const struct cli *c, json_t *v)
 	books_lines(c, v);
 	table_lines(c, v);
 	samples_line(c, v);
+	kafka_line(c, v);
 	putc('\n', c->out);
 	balance_table(c, v);
 }

@@ -144,6 +144,52 @@ static void check_sflow(const struct config_sflow *s, struct config_report *rep)
 	}
 }
 
+/* Topics are file names to the brokers; these are their rules. */
+static bool good_topic(const char *s)
+{
+	static const char may[] = "abcdefghijklmnopqrstuvwxyz"
+				  "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-";
+
+	return !s[strspn(s, may)] && strcmp(s, ".") != 0 &&
+	       strcmp(s, "..") != 0;
+}
+
+static const char *option_of(const struct config_kafka *k, const char *name)
+{
+	for (size_t i = 0; i < k->n_options; i++) {
+		if (!strcmp(k->options[i].name, name))
+			return k->options[i].value;
+	}
+	return NULL;
+}
+
+static void check_kafka(const struct config_kafka *k, struct config_report *rep)
+{
+	const char *idem = option_of(k, "enable.idempotence");
+	const char *acks = option_of(k, "acks");
+
+	for (size_t i = 0; i < k->n_brokers; i++) {
+		if (k->brokers[i] && strpbrk(k->brokers[i], ", \t"))
+			config_fault(rep, k->pos,
+				     "broker \"%.60s\" has to be one HOST or "
+				     "HOST:PORT",
+				     k->brokers[i]);
+	}
+	if (k->as_traffic.topic && !good_topic(k->as_traffic.topic))
+		config_fault(rep, k->pos,
+			     "\"%.60s\" cannot be the name of a topic "
+			     "(letters, digits, \".\", \"_\" and \"-\")",
+			     k->as_traffic.topic);
+	if (!acks)
+		acks = option_of(k, "request.required.acks");
+	if (acks && strcmp(acks, "all") != 0 && strcmp(acks, "-1") != 0 &&
+	    (!idem || !strcmp(idem, "true")))
+		config_fault(rep, k->pos,
+			     "acks: %.20s needs enable.idempotence: false, "
+			     "which is true by default",
+			     acks);
+}
+
 static void check_whole(const struct config *c, const struct ytree *root,
 			struct config_report *rep)
 {
@@ -153,6 +199,7 @@ static void check_whole(const struct config *c, const struct ytree *root,
 	check_ifaces(c, rep);
 	check_prefixes(c, rep);
 	check_sflow(&c->sflow, rep);
+	check_kafka(&c->kafka, rep);
 	for (size_t i = 0; i < c->bgp.n_neighbors; i++)
 		check_neighbor(&c->bgp, i, rep);
 	for (const struct ytree *n = root->child; n; n = n->next) {

@@ -20,6 +20,7 @@
 #include "asmeter/abi.h"
 #include "base/arena.h"
 #include "base/log.h"
+#include "export/kafka_conf.h"
 #include "route/prefix.h"
 
 #define CONFIG_PATH       "/etc/asmeter/asmeter.yaml"
@@ -132,6 +133,23 @@ struct config_api {
 	char *group;
 };
 
+struct config_stream {
+	bool enabled;
+	char *topic;
+	enum kafka_key key;
+	uint32_t interval_ms; /* as-traffic only */
+};
+
+struct config_kafka {
+	char **brokers; /* "host" or "host:port"; none: no Kafka at all */
+	size_t n_brokers;
+	struct kafka_option *options; /* librdkafka's, checked by it */
+	size_t n_options;
+	uint32_t spool_mb;
+	struct config_stream as_traffic;
+	struct config_pos pos;
+};
+
 struct config_counters {
 	uint32_t rows;        /* per bank and CPU, see asmeter/abi.h */
 	uint32_t table_words; /* a power of two */
@@ -156,6 +174,7 @@ struct config {
 	struct config_prometheus prometheus;
 	struct config_sflow sflow;
 	struct config_api api;
+	struct config_kafka kafka;
 	struct config_counters counters;
 	struct config_sampling sampling;
 	uint32_t drain_interval_ms;

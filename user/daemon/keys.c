@@ -7,13 +7,14 @@
 #include "export/sflow.h"
 #include "route/loc.h"
 
-#define AT(s, m)     .off = offsetof(struct s, m)
-#define COUNT(s, m)  .off_more = offsetof(struct s, m)
-#define ASN_MAX      4294967294u
-#define MS_DAY       86400000u
-#define PATH_LEN_MAX 4000u
-#define MD5_LEN_MAX  80u /* TCP_MD5SIG_MAXKEYLEN */
-#define SOCK_LEN_MAX 107u
+#define AT(s, m)      .off = offsetof(struct s, m)
+#define COUNT(s, m)   .off_more = offsetof(struct s, m)
+#define ASN_MAX       4294967294u
+#define MS_DAY        86400000u
+#define PATH_LEN_MAX  4000u
+#define MD5_LEN_MAX   80u /* TCP_MD5SIG_MAXKEYLEN */
+#define SOCK_LEN_MAX  107u
+#define TOPIC_LEN_MAX 249u /* Kafka's own bound */
 
 static const struct schema_choice modes[] = {
 	{"auto", CONFIG_MODE_AUTO},
@@ -33,6 +34,12 @@ static const struct schema_choice loc_uses[] = {
 	{"fallback", CONFIG_LOC_FALLBACK},
 	{"never", CONFIG_LOC_NEVER},
 	{NULL, 0},
+};
+
+static const struct schema_choice keys[] = {
+	{"none", KAFKA_KEY_NONE},       {"router", KAFKA_KEY_ROUTER},
+	{"src-as", KAFKA_KEY_SRC_AS},   {"dst-as", KAFKA_KEY_DST_AS},
+	{"as-pair", KAFKA_KEY_AS_PAIR}, {NULL, 0},
 };
 
 static const struct schema_choice levels[] = {
@@ -207,6 +214,44 @@ static const struct schema_map api_map = {"api", NULL,
 					  sizeof(struct config_api),
 					  SCHEMA_NO_OFF, api_keys};
 
+static const struct schema_key as_traffic_keys[] = {
+	{"enabled", "send the exact counters to Kafka", "true", SCHEMA_BOOL,
+	 AT(config_stream, enabled)},
+	{"topic", "the topic of the records", "asmeter.as-traffic", SCHEMA_TEXT,
+	 AT(config_stream, topic), .min = 1, .max = TOPIC_LEN_MAX},
+	{"key", "what decides about the partition of a message", "none",
+	 SCHEMA_ENUM, AT(config_stream, key), .choices = keys},
+	{"interval", "how often what has grown is sent", "10s", SCHEMA_TIME,
+	 AT(config_stream, interval_ms), .min = 1000, .max = 3600000},
+	{0},
+};
+
+static const struct schema_map as_traffic_map = {"kafka.as-traffic", NULL,
+						 sizeof(struct config_stream),
+						 SCHEMA_NO_OFF,
+						 as_traffic_keys};
+
+static const struct schema_key kafka_keys[] = {
+	{"brokers",
+	 "the brokers to begin with, HOST or HOST:PORT; []: no Kafka", "[]",
+	 SCHEMA_LIST, AT(config_kafka, brokers), COUNT(config_kafka, n_brokers),
+	 .item = SCHEMA_TEXT, .min = 1, .max = 255},
+	{"options", "options of librdkafka: {compression.codec: zstd}", "{}",
+	 SCHEMA_OPTIONS, AT(config_kafka, options),
+	 COUNT(config_kafka, n_options), .max = 200},
+	{"spool-mb", "bound of what waits on disk for the brokers, in MB",
+	 "256", SCHEMA_UINT, AT(config_kafka, spool_mb), .min = 16,
+	 .max = 1048576},
+	{"as-traffic", "the exact counters, interval by interval", NULL,
+	 SCHEMA_MAP, AT(config_kafka, as_traffic), .map = &as_traffic_map},
+	{0},
+};
+
+static const struct schema_map kafka_map = {"kafka", NULL,
+					    sizeof(struct config_kafka),
+					    offsetof(struct config_kafka, pos),
+					    kafka_keys};
+
 static const struct schema_key counters_keys[] = {
 	{"rows",
 	 "AS pairs and interfaces counted, per CPU; more go to map_full",
@@ -261,6 +306,8 @@ static const struct schema_key root_keys[] = {
 	 AT(config, sflow), .map = &sflow_map},
 	{"api", "the local API", NULL, SCHEMA_MAP, AT(config, api),
 	 .map = &api_map},
+	{"kafka", "records to Apache Kafka", NULL, SCHEMA_MAP,
+	 AT(config, kafka), .map = &kafka_map},
 	{"counters", "sizes of the maps; changed at the next restart only",
 	 NULL, SCHEMA_MAP, AT(config, counters), .map = &counters_map},
 	{"sampling", "packet samples, for flow records", NULL, SCHEMA_MAP,

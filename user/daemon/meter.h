@@ -7,6 +7,7 @@
  *   books.h   counters -> ledger            routes.h  BGP, libloc -> table
  *   serve.h   HTTP: metrics and the API     files.h   blocking reads, threads
  *   flows.h   samples -> records -> sinks
+ *   streams.h counters -> Kafka
  */
 #ifndef DAEMON_METER_H
 #define DAEMON_METER_H

@@ -14,6 +14,7 @@
 #include "daemon/peers.h"
 #include "daemon/routes.h"
 #include "daemon/samples.h"
+#include "daemon/streams.h"
 
 #define METER_LISTENERS_MAX 40
 
@@ -23,7 +24,8 @@ struct meter {
 	uv_poll_t sock_poll;
 	uv_timer_t beat;
 	unsigned beats;
-	int rc; /* exit code */
+	int rc;     /* exit code */
+	bool stuck; /* a thread did not end */
 	bool stopping;
 
 	/* handed over */
@@ -50,6 +52,7 @@ struct meter {
 	uint32_t taps; /* rings opened by the keeper */
 	char sampling_error[IPC_TEXT];
 	struct peers *peers; /* NULL until IPC_GO */
+	struct streams *streams;
 	struct http *http;
 	struct api_ctx api;
 	struct api_iface api_ifaces[ASM_IF_SLOTS];

@@ -362,6 +362,7 @@ const char *schema_type_name(enum schema_type t)
 		[SCHEMA_MAP] = "a map",
 		[SCHEMA_LIST] = "a list",
 		[SCHEMA_NAMES] = "a map of AS numbers to names",
+		[SCHEMA_OPTIONS] = "a map of options to values",
 	};
 
 	return names[t];

@@ -2,6 +2,7 @@
 #include "daemon/schema.h"
 
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 
 #define WORD_MAX 64
@@ -74,6 +75,8 @@ static size_t item_size(const struct schema_key *k)
 		return sizeof(struct config_endpoint);
 	case SCHEMA_PREFIX:
 		return sizeof(struct config_prefix);
+	case SCHEMA_TEXT:
+		return sizeof(char *);
 	default:
 		return 0;
 	}
@@ -167,6 +170,60 @@ static void apply_names(struct schema_ctx *ctx, const struct schema_key *k,
 	}
 }
 
+/* Whether an option exists and takes the value, its library knows. */
+static void check_option(struct schema_ctx *ctx, const struct ytree *c,
+			 const struct kafka_option *o)
+{
+	const char **names, *near;
+	char why[160] = "";
+	int err = kafka_option_check(o->name, o->value, why, sizeof(why));
+
+	if (err == -EINVAL)
+		config_fault(ctx->rep, c->key->pos, "%.60s: %s", o->name, why);
+	if (err != -ENOENT)
+		return;
+	names = kafka_option_names();
+	near = names ? schema_nearest(o->name, names, sizeof(*names)) : NULL;
+	config_fault(ctx->rep, c->key->pos,
+		     "librdkafka has no option \"%.60s\"%s%s%s", o->name,
+		     near ? "; did you mean \"" : "", near ? near : "",
+		     near ? "\"?" : "");
+	free(names);
+}
+
+static void apply_options(struct schema_ctx *ctx, const struct schema_key *k,
+			  const struct ytree *n, char *base)
+{
+	size_t count = count_items(ctx, k, n, YTREE_MAP), i = 0;
+	struct kafka_option *items;
+
+	if (!count)
+		return;
+	items = arena_alloc(ctx->mem, count * sizeof(*items));
+	if (!items) {
+		ctx->err = -ENOMEM;
+		return;
+	}
+	set_list(k, base, items, count);
+	for (const struct ytree *c = n->child; c; c = c->next, i++) {
+		bool twice = false;
+
+		items[i].name = c->key->text;
+		items[i].value = c->kind == YTREE_SCALAR ? c->text : "";
+		for (size_t j = 0; j < i; j++)
+			twice = twice || !strcmp(items[j].name, items[i].name);
+		if (c->kind != YTREE_SCALAR)
+			config_fault(ctx->rep, c->pos,
+				     "%.60s has to be a value, not %s",
+				     items[i].name, ytree_kind_name(c->kind));
+		else if (twice)
+			config_fault(ctx->rep, c->key->pos,
+				     "%.60s is given twice", items[i].name);
+		else
+			check_option(ctx, c, &items[i]);
+	}
+}
+
 static void apply_flags(struct schema_ctx *ctx, const struct schema_key *k,
 			const struct ytree *n, char *base)
 {
@@ -207,6 +264,9 @@ static void apply_value(struct schema_ctx *ctx, const struct schema_key *k,
 		return;
 	case SCHEMA_NAMES:
 		apply_names(ctx, k, n, base);
+		return;
+	case SCHEMA_OPTIONS:
+		apply_options(ctx, k, n, base);
 		return;
 	case SCHEMA_FLAGS:
 		apply_flags(ctx, k, n, base);

@@ -25,7 +25,8 @@ enum schema_type {
 	SCHEMA_FLAGS,    /* uint32_t, a list of choices, or-ed */
 	SCHEMA_MAP,      /* struct described by map, in place */
 	SCHEMA_LIST,     /* pointer + size_t count, items as `item` / map */
-	SCHEMA_NAMES, /* pointer + count of struct config_as_name: AS: name */
+	SCHEMA_NAMES,   /* pointer + count of struct config_as_name: AS: name */
+	SCHEMA_OPTIONS, /* pointer + count of struct kafka_option */
 };
 
 struct schema_choice {

@@ -209,6 +209,7 @@ static void refresh(struct api_ctx *a)
 	a->meter_starts = m->starts;
 	a->config_reloads = m->reloads;
 	a->config_errors = m->reloads_refused;
+	a->has_kafka = streams_stats(m->streams, &a->kafka);
 	refresh_routes(m);
 	refresh_ifaces(m);
 	refresh_samples(m);

@@ -151,6 +151,20 @@ size_t ledger_top_as(const struct ledger *l, const struct ledger_order *o,
 size_t ledger_top_pairs(const struct ledger *l, const struct ledger_order *o,
 			size_t n, struct ledger_aspair *ret);
 
+/* A row of the kernel: what it is about, and its totals. */
+struct ledger_row {
+	uint32_t src_as, dst_as;
+	uint32_t ifindex;
+	enum asm_dir dir;
+	bool ip6;
+	struct asm_measure total;
+};
+
+/* Visits every row; id as ledger_pair() got it. */
+typedef void (*ledger_row_fn)(void *ctx, uint32_t id,
+			      const struct ledger_row *row);
+void ledger_rows_each(const struct ledger *l, ledger_row_fn fn, void *ctx);
+
 /* ---------------------------------------------------- Prometheus series */
 
 #define LEDGER_OTHER UINT64_MAX /* as an AS: none in particular */

@@ -172,6 +172,27 @@ bool ledger_as_get(const struct ledger *l, uint32_t asn, struct ledger_as *ret)
 	return true;
 }
 
+void ledger_rows_each(const struct ledger *l, ledger_row_fn fn, void *ctx)
+{
+	for (uint32_t i = 0; i < l->n_row; i++) {
+		const struct row_node *r = &l->row[i];
+
+		if (r->pair == MAP_NONE)
+			continue;
+		const struct pair_node *p = &l->pair[r->pair];
+		const struct ledger_row row = {
+			.src_as = l->as[p->src].asn,
+			.dst_as = l->as[p->dst].asn,
+			.ifindex = l->ifsum[r->iface].ifindex,
+			.dir = (enum asm_dir)r->dir,
+			.ip6 = r->ip6,
+			.total = r->total,
+		};
+
+		fn(ctx, i, &row);
+	}
+}
+
 /* ---------------------------------------------------------- the largest */
 
 static double flow_value(const struct flow *f, const struct ledger_order *o,
