@@ -28,7 +28,7 @@ PKGCONFIG ?= pkg-config
 VERSION   := $(shell git describe --always --dirty --tags 2>/dev/null || echo unreleased)
 ARCH_INC  := $(shell $(CC) -print-multiarch 2>/dev/null)
 
-PKGS      := libbpf libuv libmicrohttpd yaml-0.1 jansson libcap-ng zlib rdkafka
+PKGS      := libbpf libuv libmicrohttpd yaml-0.1 jansson libcap-ng zlib rdkafka libprotobuf-c
 CLI_PKGS  := libcurl jansson ncursesw
 PKG_CFLAGS := $(shell $(PKGCONFIG) --cflags $(PKGS) 2>/dev/null)
 PKG_LIBS   := $(shell $(PKGCONFIG) --libs $(PKGS) 2>/dev/null) -lm
@@ -53,6 +53,10 @@ BPF_CFLAGS := -g -O2 -target bpf -mcpu=v3 -Wall -Wextra -Werror \
 LIB_DIRS := base kernel route flow export api daemon cli
 MAINS    := user/daemon/main.c user/cli/main.c
 LIB_SRC  := $(filter-out $(MAINS),$(foreach d,$(LIB_DIRS),$(wildcard user/$(d)/*.c)))
+# Generated from user/export/*.proto
+PROTO    := $(wildcard user/export/*.proto)
+PROTO_C  := $(PROTO:user/export/%.proto=$(B)/gen/%.pb-c.c)
+PROTO_O  := $(PROTO_C:.c=.o)
 LIB_OBJ  := $(LIB_SRC:%.c=$(B)/%.o)
 MAIN_OBJ := $(MAINS:%.c=$(B)/%.o)
 LIB      := $(B)/libasmeter.a
@@ -98,7 +102,7 @@ $(B)/asmeter: $(B)/user/cli/main.o $(LIB)
 	$(call say,LD,$@)
 	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(PKG_LIBS) $(CLI_LIBS) -lelf -lpthread
 
-$(LIB): $(LIB_OBJ)
+$(LIB): $(LIB_OBJ) $(PROTO_O)
 	$(call say,AR,$@)
 	$(Q)rm -f $@ && ar rcs $@ $^
 
@@ -109,7 +113,16 @@ $(B)/gen/version.h: FORCE
 	cmp -s $@.new $@ && rm $@.new || mv $@.new $@
 .PHONY: FORCE
 
-$(LIB_OBJ) $(MAIN_OBJ): $(B)/%.o: %.c $(SKELS) | $(B)/gen/version.h
+$(PROTO_C): $(B)/gen/%.pb-c.c: user/export/%.proto
+	$(call say,PROTO,$<)
+	@mkdir -p $(@D)
+	$(Q)protoc-c --proto_path=user/export --c_out=$(@D) $<
+
+$(PROTO_O): %.o: %.c
+	$(call say,CC,$<)
+	$(Q)$(CC) $(filter-out -W%,$(ALL_CFLAGS)) -c -o $@ $<
+
+$(LIB_OBJ) $(MAIN_OBJ): $(B)/%.o: %.c $(SKELS) $(PROTO_C) | $(B)/gen/version.h
 	$(call say,CC,$<)
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<

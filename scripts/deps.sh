@@ -15,19 +15,20 @@ set -eu
 # What the installed binaries are linked with, and the database they read.
 run_pkgs='libbpf1 libxdp1 libelf1 libuv1 libmicrohttpd12 libyaml-0-2
 	libjansson4 libloc-database libcap-ng0 zlib1g librdkafka1
+	libprotobuf-c1
 	libcurl3-gnutls libncursesw6 libtinfo6'
 
 build_pkgs='make gcc libc6-dev pkg-config clang-14 llvm-14 bpftool
 	libbpf-dev libxdp-dev libelf-dev libuv1-dev libmicrohttpd-dev
 	libyaml-dev libjansson-dev libloc-database libcap-ng-dev
 	zlib1g-dev libcurl4-gnutls-dev libncurses-dev scdoc
-	librdkafka-dev'
+	librdkafka-dev libprotobuf-c-dev protobuf-c-compiler'
 
 test_pkgs='git libcriterion-dev libloc-dev libclang-rt-14-dev clang-format shellcheck
 	iproute2 ethtool tcpdump iperf3 iputils-ping procps jq curl
 	python3 python3-scapy tcpreplay
 	bird2 frr gobgpd openbgpd prometheus pmacct softflowd nfdump nfdump-sflow
-	kcat openjdk-17-jre-headless maven
+	kcat protobuf-compiler openjdk-17-jre-headless maven
 	qemu-system-x86 busybox-static cpio kmod
 	systemd man-db libcap2-bin'
 

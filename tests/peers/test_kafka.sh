@@ -212,13 +212,100 @@ kcat -C -q -b $broker -t asmeter.as-traffic -o beginning -c 2000 -f '%k %s\n' |
 		if (index($0, "\"as_src\":" k[1] ",") && index($0, "\"as_dst\":" k[2] ",")) n++ }
 		END { exit n != 2000 }' || fail "the key is not the pair of ASes"
 
-# ------------------------------------------------- a reload, another topic
-sed -i 's/interval: 1s, key: as-pair/interval: 1s, topic: other/' "$work/asmeter.yaml"
+# ---------------- protobuf, read with NetMeta's numbers by protoc itself
+# decode TOPIC: its messages as text. Each is length-delimited; with 0x0a (a
+# line feed) before it, it is an element of the list in Many.
+cat >"$work/netmeta.proto" <<X
+syntax = "proto3";
+message Many { repeated FlowMessage m = 1; }
+message FlowMessage {
+  enum FlowType { FLOWUNKNOWN = 0; SFLOW_5 = 1; NETFLOW_V5 = 2; NETFLOW_V9 = 3; IPFIX = 4; }
+  FlowType Type = 1; uint64 TimeReceived = 2; uint64 SamplingRate = 3;
+  uint32 SequenceNum = 4; uint64 TimeFlowEnd = 5; bytes SrcAddr = 6; bytes DstAddr = 7;
+  uint64 Bytes = 9; uint64 Packets = 10; bytes SamplerAddress = 11; bytes NextHop = 12;
+  uint32 NextHopAS = 13; uint32 SrcAS = 14; uint32 DstAS = 15; uint32 SrcNet = 16;
+  uint32 DstNet = 17; uint32 InIf = 18; uint32 OutIf = 19; uint32 Proto = 20;
+  uint32 SrcPort = 21; uint32 DstPort = 22; uint32 IPTTL = 25; uint64 SrcMac = 27;
+  uint64 DstMac = 28; uint32 Etype = 30; uint64 TimeFlowStart = 38; uint32 FlowDirection = 42;
+}
+X
+decode() {
+	{ printf '\n'; kcat -C -q -b $broker -t "$1" -o beginning -e -D '\n'; } |
+		head -c -1 | protoc --decode=Many -I"$work" "$work/netmeta.proto"
+}
+
+sed -i 's/interval: 1s, key: as-pair/interval: 1s, topic: pb, format: protobuf/' "$work/asmeter.yaml"
 kill -HUP $daemon
 wait_for 10 is asmeter_config_reloads_total 1 || give_up "no reload"
-send 1000 1000 40
-wait_for 30 sh -c "kcat -C -q -b $broker -t other -o beginning -e | grep -q as_src" ||
-	give_up "nothing in the other topic"
+send 20000 10000 40
+in_protobuf() {
+	wait_for 60 is asmeter_kafka_spool_pending_bytes 0 || return 1
+	decode pb | awk 'function of(key) { return v[key] == "" ? "0" : v[key] }
+		$1 ~ /^(SrcAS|DstAS|Bytes|Packets|Etype|FlowDirection):/ { v[$1] = $2 }
+		/^}/ {
+			k = of("FlowDirection:") " " of("SrcAS:") " " of("DstAS:") " " (v["Etype:"] == 2048 ? 4 : 6)
+			p[k] += v["Packets:"]; b[k] += v["Bytes:"]; delete v
+		}
+		END { for (k in p) printf "%s %.0f %.0f\n", k, p[k], b[k] }' | sort >"$work/pb.got"
+	{ awk '/^pair/ { print 0, $2, $3, $4, $5, $6 }' "$work/rx40"
+	  awk '/^pair/ { print 1, $2, $3, $4, $5, $6 }' "$work/tx40"; } | sort >"$work/pb.sent"
+	cmp -s "$work/pb.sent" "$work/pb.got"
+}
+wait_for 60 in_protobuf || true
+same "$work/pb.sent" "$work/pb.got" "as-traffic in protobuf"
+
+# --------------------------------------------------- flow records, each one
+mkdir "$work/spool"
+flows=20000
+for format in protobuf json; do
+	"$B/tests/peers/kafka_flows" "$work/spool" $broker flows-$format $format $flows ||
+		fail "kafka_flows $format"
+done
+decode flows-protobuf >"$work/flows"
+[ "$(grep -c '^m {' "$work/flows")" = $flows ] || fail "flows: $(grep -c '^m {' "$work/flows")"
+cat >"$work/one" <<'X'
+m {
+  Type: SFLOW_5
+  TimeReceived: 1767323045
+  SamplingRate: 100
+  SequenceNum: 778
+  TimeFlowEnd: 1767323045
+  SrcAddr: "\3063d\001"
+  DstAddr: "\313\000q\001"
+  Bytes: 891
+  Packets: 1
+  SamplerAddress: "\300\000\002\001"
+  NextHop: "\300\000\002\t"
+  NextHopAS: 64501
+  SrcAS: 64507
+  DstAS: 64502
+  SrcNet: 24
+  DstNet: 25
+  InIf: 2
+  Proto: 17
+  SrcPort: 777
+  DstPort: 53
+  IPTTL: 64
+  SrcMac: 2199023255553
+  DstMac: 2199023255554
+  Etype: 2048
+  TimeFlowStart: 1767323045
+  100: "\300\000\002\t"
+  102: "\365\367\003\366\367\003"
+}
+X
+awk '/^m {/ { t = "" } { t = t $0 "\n" } /SrcPort: 777$/ { hit = 1 }
+	/^}/ { if (hit) { printf "%s", t; exit } }' "$work/flows" >"$work/found"
+same "$work/one" "$work/found" "a flow record, field by field"
+sum=$(awk '$1 == "Bytes:" { n += $2 } END { printf "%.0f", n }' "$work/flows")
+[ "$sum" = $((flows * 114 + flows * (flows - 1) / 2)) ] || fail "flows: $sum bytes"
+topic flows-json >"$work/flows"
+jq -e -s --argjson n $flows 'length == $n and (map(.SrcPort) | sort) == [range($n)] and
+	all(.[]; .Bytes == 114 + .SrcPort and .IPBytes == 100 + .SrcPort and
+		.SrcAS == 64500 + .SrcPort % 10 and .AsPath == [64501, 64502] and
+		.SrcAddr == "198.51.100.1" and .Label == "edge1")' <"$work/flows" >/dev/null ||
+	fail "flows in JSON: $(head -n 1 "$work/flows")"
+echo "note: $flows flow records, protobuf by protoc and JSON by jq: each one right"
 
 kill $daemon
 wait $daemon || give_up "exit code $?"

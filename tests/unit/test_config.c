@@ -74,7 +74,12 @@ Test(config, defaults)
 	cr_assert(c->kafka.as_traffic.enabled);
 	cr_assert_str_eq(c->kafka.as_traffic.topic, "asmeter.as-traffic");
 	cr_assert_eq(c->kafka.as_traffic.key, KAFKA_KEY_NONE);
+	cr_assert_eq(c->kafka.as_traffic.format, KAFKA_JSON);
 	cr_assert_eq(c->kafka.as_traffic.interval_ms, 10000);
+	cr_assert(c->kafka.flows.enabled);
+	cr_assert_str_eq(c->kafka.flows.topic, "flow-messages");
+	cr_assert_eq(c->kafka.flows.key, KAFKA_KEY_NONE);
+	cr_assert_eq(c->kafka.flows.format, KAFKA_PROTOBUF);
 	cr_assert_eq(c->counters.rows, 131072);
 	cr_assert_eq(c->counters.table_words, 1u << 23);
 	cr_assert_eq(c->drain_interval_ms, 1000);
@@ -139,7 +144,9 @@ static const char every_key[] =
 	"    enable.idempotence: false\n"
 	"    sasl.password: \"p: #w\"\n"
 	"  spool-mb: 16\n"
-	"  as-traffic: {enabled: no, topic: t.1, key: as-pair, interval: 5s}\n"
+	"  as-traffic: {enabled: no, topic: t.1, key: as-pair, "
+	"format: protobuf, interval: 5s}\n"
+	"  flows: {enabled: off, topic: f_2, key: router, format: json}\n"
 	"counters: {rows: 16, table-words: 2097152}\n"
 	"drain-interval: 500ms\n"
 	"log-level: debug\n"
@@ -235,7 +242,12 @@ Test(config, every_key)
 	cr_assert_not(c->kafka.as_traffic.enabled);
 	cr_assert_str_eq(c->kafka.as_traffic.topic, "t.1");
 	cr_assert_eq(c->kafka.as_traffic.key, KAFKA_KEY_AS_PAIR);
+	cr_assert_eq(c->kafka.as_traffic.format, KAFKA_PROTOBUF);
 	cr_assert_eq(c->kafka.as_traffic.interval_ms, 5000);
+	cr_assert_not(c->kafka.flows.enabled);
+	cr_assert_str_eq(c->kafka.flows.topic, "f_2");
+	cr_assert_eq(c->kafka.flows.key, KAFKA_KEY_ROUTER);
+	cr_assert_eq(c->kafka.flows.format, KAFKA_JSON);
 	cr_assert_eq(c->counters.rows, 16);
 	cr_assert_eq(c->counters.table_words, 1u << 21);
 	cr_assert_eq(c->drain_interval_ms, 500);

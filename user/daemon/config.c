@@ -163,6 +163,17 @@ static const char *option_of(const struct config_kafka *k, const char *name)
 	return NULL;
 }
 
+static void check_topic(const struct config_kafka *k,
+			const struct config_stream *s,
+			struct config_report *rep)
+{
+	if (s->topic && !good_topic(s->topic))
+		config_fault(rep, k->pos,
+			     "\"%.60s\" cannot be the name of a topic "
+			     "(letters, digits, \".\", \"_\" and \"-\")",
+			     s->topic);
+}
+
 static void check_kafka(const struct config_kafka *k, struct config_report *rep)
 {
 	const char *idem = option_of(k, "enable.idempotence");
@@ -175,11 +186,8 @@ static void check_kafka(const struct config_kafka *k, struct config_report *rep)
 				     "HOST:PORT",
 				     k->brokers[i]);
 	}
-	if (k->as_traffic.topic && !good_topic(k->as_traffic.topic))
-		config_fault(rep, k->pos,
-			     "\"%.60s\" cannot be the name of a topic "
-			     "(letters, digits, \".\", \"_\" and \"-\")",
-			     k->as_traffic.topic);
+	check_topic(k, &k->as_traffic, rep);
+	check_topic(k, &k->flows, rep);
 	if (!acks)
 		acks = option_of(k, "request.required.acks");
 	if (acks && strcmp(acks, "all") != 0 && strcmp(acks, "-1") != 0 &&

@@ -137,6 +137,7 @@ struct config_stream {
 	bool enabled;
 	char *topic;
 	enum kafka_key key;
+	enum kafka_format format;
 	uint32_t interval_ms; /* as-traffic only */
 };
 
@@ -146,7 +147,7 @@ struct config_kafka {
 	struct kafka_option *options; /* librdkafka's, checked by it */
 	size_t n_options;
 	uint32_t spool_mb;
-	struct config_stream as_traffic;
+	struct config_stream as_traffic, flows;
 	struct config_pos pos;
 };
 

@@ -42,6 +42,12 @@ static const struct schema_choice keys[] = {
 	{"as-pair", KAFKA_KEY_AS_PAIR}, {NULL, 0},
 };
 
+static const struct schema_choice formats[] = {
+	{"json", KAFKA_JSON},
+	{"protobuf", KAFKA_PROTOBUF},
+	{NULL, 0},
+};
+
 static const struct schema_choice levels[] = {
 	{"error", LOG_LVL_ERROR},   {"warning", LOG_LVL_WARN},
 	{"notice", LOG_LVL_NOTICE}, {"info", LOG_LVL_INFO},
@@ -221,6 +227,8 @@ static const struct schema_key as_traffic_keys[] = {
 	 AT(config_stream, topic), .min = 1, .max = TOPIC_LEN_MAX},
 	{"key", "what decides about the partition of a message", "none",
 	 SCHEMA_ENUM, AT(config_stream, key), .choices = keys},
+	{"format", "one JSON object or protobuf FlowMessage a message", "json",
+	 SCHEMA_ENUM, AT(config_stream, format), .choices = formats},
 	{"interval", "how often what has grown is sent", "10s", SCHEMA_TIME,
 	 AT(config_stream, interval_ms), .min = 1000, .max = 3600000},
 	{0},
@@ -230,6 +238,23 @@ static const struct schema_map as_traffic_map = {"kafka.as-traffic", NULL,
 						 sizeof(struct config_stream),
 						 SCHEMA_NO_OFF,
 						 as_traffic_keys};
+
+static const struct schema_key flows_keys[] = {
+	{"enabled", "send flow records to Kafka", "true", SCHEMA_BOOL,
+	 AT(config_stream, enabled)},
+	{"topic", "the topic of the records", "flow-messages", SCHEMA_TEXT,
+	 AT(config_stream, topic), .min = 1, .max = TOPIC_LEN_MAX},
+	{"key", "what decides about the partition of a message", "none",
+	 SCHEMA_ENUM, AT(config_stream, key), .choices = keys},
+	{"format", "one JSON object or protobuf FlowMessage a message",
+	 "protobuf", SCHEMA_ENUM, AT(config_stream, format),
+	 .choices = formats},
+	{0},
+};
+
+static const struct schema_map flows_map = {"kafka.flows", NULL,
+					    sizeof(struct config_stream),
+					    SCHEMA_NO_OFF, flows_keys};
 
 static const struct schema_key kafka_keys[] = {
 	{"brokers",
@@ -244,6 +269,8 @@ static const struct schema_key kafka_keys[] = {
 	 .max = 1048576},
 	{"as-traffic", "the exact counters, interval by interval", NULL,
 	 SCHEMA_MAP, AT(config_kafka, as_traffic), .map = &as_traffic_map},
+	{"flows", "the flow records of samples", NULL, SCHEMA_MAP,
+	 AT(config_kafka, flows), .map = &flows_map},
 	{0},
 };
 

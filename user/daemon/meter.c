@@ -130,6 +130,7 @@ static void on_start(struct meter *m)
 		fail(m, "Kafka", err);
 		return;
 	}
+	(void)flows_sink(m->flows, streams_flow, m->streams);
 	err = serve_start(m);
 	if (err) {
 		fail(m, "the HTTP server", err);

@@ -36,6 +36,12 @@
  * next one begins with what has been counted by then, and what was counted
  * between is in the difference of the totals. New maps are empty, so their
  * stream begins with 0.
+ *
+ * The flows stream is not kept on disk: it consists of samples, whose losses a
+ * consumer has to reckon with anyhow, and at their rate a spool would cost the
+ * disk more than it saves. It waits in memory, 16 MB before librdkafka and 64
+ * in it; each record that finds no room, or that the brokers never confirmed,
+ * is counted.
  */
 #include "daemon/streams.h"
 
@@ -48,6 +54,7 @@
 
 #include "base/log.h"
 #include "base/mono.h"
+#include "export/flowmsg.h"
 
 #define BOOT_ID  "/proc/sys/kernel/random/boot_id"
 #define FLUSH_MS 1000
@@ -59,7 +66,10 @@ struct streams {
 	struct kafka *kafka; /* NULL: not configured, or could not be started */
 	char *brokers;       /* of cfg, joined with commas */
 	struct kafka_cfg cfg;
-	bool as_traffic;
+	bool as_traffic, flows;
+	enum kafka_key flow_key;
+	enum kafka_format flow_format;
+	struct buf msg; /* scratch */
 	uint32_t interval_ms;
 	char label[TRAFFIC_LABEL_MAX + 1];
 
@@ -116,6 +126,9 @@ static int take_config(struct streams *s, const struct config *cfg)
 	s->brokers = brokers;
 	(void)snprintf(s->label, sizeof(s->label), "%s", cfg->hostname);
 	s->as_traffic = c->as_traffic.enabled;
+	s->flows = c->flows.enabled;
+	s->flow_key = c->flows.key;
+	s->flow_format = c->flows.format;
 	s->interval_ms = c->as_traffic.interval_ms;
 	s->cfg = (struct kafka_cfg){
 		.brokers = brokers,
@@ -123,8 +136,11 @@ static int take_config(struct streams *s, const struct config *cfg)
 		.n_options = c->n_options,
 		.spool_bytes = c->spool_mb * MB,
 		.stream = {[KAFKA_AS_TRAFFIC] = {c->as_traffic.topic,
-						 c->as_traffic.key},
-			   [KAFKA_FLOWS] = {"", KAFKA_KEY_NONE}},
+						 c->as_traffic.key,
+						 c->as_traffic.format},
+			   [KAFKA_FLOWS] = {c->flows.enabled ? c->flows.topic
+							     : "",
+					    c->flows.key, c->flows.format}},
 	};
 	return 0;
 }
@@ -406,6 +422,31 @@ void streams_cut(struct streams *s, const struct ledger *l)
 	}
 }
 
+/* ---------------------------------------------------------------- flows */
+
+void streams_flow(void *streams, const struct flow *fl,
+		  const struct flow_head *head)
+{
+	struct streams *s = streams;
+	char key[KAFKA_KEY_LEN];
+	size_t len;
+
+	(void)head;
+	if (!s->kafka || !s->flows || !s->brokers[0])
+		return;
+	s->msg.len = 0;
+	if (s->flow_format == KAFKA_PROTOBUF)
+		flow_protobuf(fl, &s->msg);
+	else
+		flow_json(fl, s->label, &s->msg);
+	len = kafka_key_text(s->flow_key, s->label, fl->src_as, fl->dst_as,
+			     key);
+	(void)kafka_put_flow(s->kafka, key, len, s->msg.p,
+			     s->msg.failed ? SIZE_MAX : s->msg.len);
+	if (s->msg.failed)
+		buf_free(&s->msg);
+}
+
 bool streams_stats(const struct streams *s, struct kafka_stats *ret)
 {
 	if (!s || !s->kafka)
@@ -421,6 +462,7 @@ bool streams_stop(struct streams *s)
 	if (!kafka_stop(s->kafka, FLUSH_MS))
 		return false;
 	traffic_batch_free(&s->batch);
+	buf_free(&s->msg);
 	free(s->ids);
 	free(s->base);
 	free(s->brokers);

@@ -5,6 +5,7 @@
 
 #include "daemon/config.h"
 #include "export/kafka.h"
+#include "flow/flow.h"
 #include "flow/ledger.h"
 
 struct streams;
@@ -23,6 +24,11 @@ void streams_configure(struct streams *s, const struct config *cfg,
 
 /* After each cut: hands over what has grown when the interval is over. */
 void streams_cut(struct streams *s, const struct ledger *l);
+
+/* One complete flow record (a flows_sink_fn). When there is no room for it,
+ * that is counted. */
+void streams_flow(void *streams, const struct flow *fl,
+		  const struct flow_head *head);
 
 /* False: there is no Kafka. */
 bool streams_stats(const struct streams *s, struct kafka_stats *ret);

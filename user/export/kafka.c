@@ -3,6 +3,7 @@
 #include "export/kafka_int.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -198,6 +199,29 @@ static void turn(struct kafka *k)
 	refresh_stats(k);
 }
 
+static size_t count_flows(const struct buf *b, size_t at)
+{
+	uint32_t head[2];
+	size_t n = 0;
+
+	for (; at < b->len; at += sizeof(head) + head[0] + head[1], n++)
+		memcpy(head, b->p + at, sizeof(head));
+	return n;
+}
+
+/* With the process go the counters: what is lost with it is said here. */
+static void say_left(struct kafka *k)
+{
+	uint64_t n = k->now.stream[KAFKA_FLOWS].queued +
+		     count_flows(&k->sending, k->sending_at);
+
+	(void)pthread_mutex_lock(&k->lock);
+	n += count_flows(&k->flows, 0);
+	(void)pthread_mutex_unlock(&k->lock);
+	if (n)
+		log_notice("Kafka: %" PRIu64 " flow records were not sent", n);
+}
+
 static void *run(void *ctx)
 {
 	struct kafka *k = ctx;
@@ -220,6 +244,7 @@ static void *run(void *ctx)
 		(void)rd_kafka_flush(k->rk, k->flush_ms / FLUSH_STEPS);
 		kafka_drop_done(k);
 	}
+	say_left(k);
 	kafka_close_producer(k);
 	(void)pthread_mutex_lock(&k->lock);
 	k->ended = true;

@@ -27,8 +27,9 @@ struct kafka_cfg {
 	size_t n_options;
 	uint64_t spool_bytes;
 	struct {
-		const char *topic;
+		const char *topic; /* "": the stream is off */
 		enum kafka_key key;
+		enum kafka_format format; /* as-traffic; flows come encoded */
 	} stream[KAFKA_STREAMS];
 };
 

@@ -19,6 +19,11 @@ enum kafka_key {
 	KAFKA_KEY_AS_PAIR, /* "64500-64496" */
 };
 
+enum kafka_format {
+	KAFKA_JSON = 0,
+	KAFKA_PROTOBUF, /* FlowMessage, length-delimited (flowmsg.proto) */
+};
+
 struct kafka_option {
 	const char *name;
 	const char *value;

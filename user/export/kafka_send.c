@@ -328,7 +328,10 @@ static bool send_record(struct kafka *k, struct frame *f, uint32_t i)
 
 	k->text.len = 0;
 	traffic_frame_row(&f->f, i, &r);
-	traffic_json(&f->f, i, &k->text);
+	if (k->cfg->stream[KAFKA_AS_TRAFFIC].format == KAFKA_PROTOBUF)
+		traffic_protobuf(&f->f, i, &k->text);
+	else
+		traffic_json(&f->f, i, &k->text);
 	key_len = kafka_key_text(k->cfg->stream[KAFKA_AS_TRAFFIC].key,
 				 f->f.label, r.key.src_as, r.key.dst_as, key);
 	if (k->text.failed) {

@@ -122,5 +122,7 @@ int traffic_state_apply(struct traffic_state *s, const struct traffic_frame *f);
 
 /* One record of the frame, with number first_seq + i. (traffic_msg.c) */
 void traffic_json(const struct traffic_frame *f, uint32_t i, struct buf *ret);
+void traffic_protobuf(const struct traffic_frame *f, uint32_t i,
+		      struct buf *ret);
 
 #endif

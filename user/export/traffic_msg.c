@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * A record of the as-traffic stream as JSON, one object a message.
+ * A record of the as-traffic stream as JSON, one object a message, or as a
+ * FlowMessage (flowmsg.proto), whose Bytes are IP bytes here and which is not
+ * sampled.
  *
  * The names in front are those of pmacct's JSON, of which flow-exporter reads
  * label, as_src, as_dst and bytes: `bytes` and `packets` are what the interval
@@ -12,7 +14,9 @@
 #include <time.h>
 
 #include "export/json.h"
+#include "export/pbuf.h"
 #include "export/traffic.h"
+#include "flowmsg.pb-c.h"
 
 static void put_key_u64(struct buf *b, const char *key, uint64_t v)
 {
@@ -85,4 +89,42 @@ void traffic_json(const struct traffic_frame *f, uint32_t i, struct buf *ret)
 	put_measure(ret, ",\"delta\":", &r.delta);
 	put_measure(ret, ",\"total\":", &r.total);
 	buf_putc(ret, '}');
+}
+
+void traffic_protobuf(const struct traffic_frame *f, uint32_t i,
+		      struct buf *ret)
+{
+	Asmeter__FlowMessage m;
+	char boot_id[sizeof(f->boot_id)], label[sizeof(f->label)];
+	char name[ASM_IFNAME_LEN];
+	struct traffic_row r;
+
+	asmeter__flow_message__init(&m);
+	traffic_frame_row(f, i, &r);
+	traffic_frame_iface(f, r.key.ifindex, name);
+	memcpy(boot_id, f->boot_id, sizeof(boot_id));
+	memcpy(label, f->label, sizeof(label));
+	m.timeflowstart = f->start_ms / 1000;
+	m.timereceived = m.timeflowend = f->end_ms / 1000;
+	m.samplingrate = 1;
+	m.seq = f->first_seq + i;
+	m.sequencenum = (uint32_t)m.seq;
+	m.packets = r.delta.packets;
+	m.bytes = r.delta.ip_bytes;
+	m.wirebytes = r.delta.wire_bytes;
+	m.totalpackets = r.total.packets;
+	m.totalipbytes = r.total.ip_bytes;
+	m.totalwirebytes = r.total.wire_bytes;
+	m.srcas = r.key.src_as;
+	m.dstas = r.key.dst_as;
+	m.inif = r.key.out ? 0 : r.key.ifindex;
+	m.outif = r.key.out ? r.key.ifindex : 0;
+	m.flowdirection = r.key.out;
+	m.etype = r.key.ip6 ? 0x86dd : 0x0800;
+	m.bootid = boot_id;
+	m.epoch = f->epoch;
+	m.intervalms = f->end_ms > f->start_ms ? f->end_ms - f->start_ms : 0;
+	m.label = label;
+	m.interface = name;
+	pbuf_delimited(ret, &m.base);
 }
