@@ -134,6 +134,7 @@ kafka:
   as-traffic: {interval: 1s, key: as-pair}
 X
 broker_make
+mount -t tmpfs -o size=48m tmpfs /var/lib/asmeter
 
 # ------------------------------------------- nobody there when it starts
 start_daemon
@@ -148,6 +149,16 @@ send 50000 20000 2
 kill_daemon
 send 50000 20000 3
 kill_meter
+
+# a disk without room: counting goes on, and what grew is written later
+merged='asmeter_kafka_merged_intervals_total{reason="disk"}'
+head -c 1G /dev/zero >/var/lib/asmeter/filler 2>/dev/null && fail "the disk is not full"
+send 20000 10000 5
+wait_for 20 more "$merged" 1 || give_up "a full disk is not counted"
+send 20000 10000 6
+grep -q 'the spool takes nothing (No space left' "$log" || give_up "a full disk is not said"
+rm /var/lib/asmeter/filler
+wait_for 20 grep -q 'the spool takes records again' "$log" || give_up "no recovery"
 sleep $outage # longer than an interval: they pile up
 send 10000 5000 4
 "$B/asmeter" status >"$work/status" 2>&1 || true
@@ -155,7 +166,7 @@ grep -q '^kafka *DOWN; ' "$work/status" || give_up "status: $(cat "$work/status"
 age=$(metric asmeter_kafka_spool_age_seconds)
 [ "${age%.*}" -ge $outage ] || give_up "the spool's age is $age s"
 broker_start
-balanced "outage, 2 kills of the meter and 1 of the daemon"
+balanced "outage, 3 kills, a full disk"
 is asmeter_kafka_up 1 || give_up "not up with a broker"
 wait_for 10 is asmeter_kafka_spool_age_seconds 0 || give_up "the spool has an age"
 "$B/asmeter" status >"$work/status" 2>&1 || true
@@ -235,6 +246,7 @@ decode() {
 }
 
 sed -i 's/interval: 1s, key: as-pair/interval: 1s, topic: pb, format: protobuf/' "$work/asmeter.yaml"
+echo 'sampling: {rate: 20}' >>"$work/asmeter.yaml"
 kill -HUP $daemon
 wait_for 10 is asmeter_config_reloads_total 1 || give_up "no reload"
 send 20000 10000 40
@@ -253,6 +265,27 @@ in_protobuf() {
 }
 wait_for 60 in_protobuf || true
 same "$work/pb.sent" "$work/pb.got" "as-traffic in protobuf"
+
+# the samples of the same packets: each record is there, and of a pair that was sent
+records=$(metric 'asmeter_flows_records_total{source="sample"}') || give_up "no records"
+[ "$records" -gt 1000 ] || give_up "only $records records"
+wait_for 30 is 'asmeter_kafka_delivered_total{stream="flows"}' "$records" ||
+	give_up "$records records, $(metric 'asmeter_kafka_delivered_total{stream="flows"}') delivered"
+decode flow-messages >"$work/flows"
+[ "$(grep -c '^m {' "$work/flows")" = "$records" ] || fail "$(grep -c '^m {' "$work/flows") of $records records"
+[ "$(grep -c '^  SamplingRate: 20$' "$work/flows")" = "$records" ] || fail "the rate"
+awk '$1 ~ /^(SrcAS|DstAS|Etype|FlowDirection):/ { v[$1] = $2 }
+	/^}/ {
+		if (v["Etype:"] == 2048 || v["Etype:"] == 34525)
+			print (v["FlowDirection:"] == 1 ? 1 : 0), (v["SrcAS:"] == "" ? 0 : v["SrcAS:"]),
+				(v["DstAS:"] == "" ? 0 : v["DstAS:"]), (v["Etype:"] == 2048 ? 4 : 6)
+		delete v
+	}' "$work/flows" | sort -u >"$work/pairs.got"
+cut -d ' ' -f 1-4 "$work/pb.sent" | sort -u >"$work/pairs.sent"
+[ "$(comm -12 "$work/pairs.got" "$work/pairs.sent" | wc -l)" -gt 100 ] || fail "hardly a pair of ASes in the records"
+[ -z "$(comm -23 "$work/pairs.got" "$work/pairs.sent")" ] ||
+	fail "pairs that were not sent: $(comm -23 "$work/pairs.got" "$work/pairs.sent" | head -n 5)"
+echo "note: $records samples of the same packets delivered, all of pairs that were sent"
 
 # --------------------------------------------------- flow records, each one
 mkdir "$work/spool"
