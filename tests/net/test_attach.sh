@@ -158,6 +158,25 @@ done
 [ ! -e $pins ] || fail "detach --all left $(ls -R $pins)"
 $ctl load >/dev/null
 
+# --- names that the BPF file system does not take as they are, and one that
+# --- was renamed while attached, whose old name has come again
+for how in auto tc; do
+	ip link add r0.100 type veth peer name g0 netns far
+	ip link set r0.100 up
+	far ip link set g0 up
+	$ctl attach r0.100 $how >/dev/null
+	$ctl attach r0.100 $how >/dev/null
+	ip link set r0.100 name moved
+	ip link add r0.100 type veth peer name g1 netns far
+	$ctl attach r0.100 $how >/dev/null
+	[ "$($ctl list | wc -l)" = 2 ] || fail "both: $($ctl list)"
+	$ctl detach moved
+	$ctl detach r0.100
+	[ -z "$(ls $pins/links)" ] || fail "r0.100: pins are left: $(ls $pins/links)"
+	ip link del moved
+	ip link del r0.100
+done
+
 # --- with the three capabilities everything works; without one of them the
 # --- missing one is named
 $ctl unpin

@@ -299,13 +299,10 @@ static int attach_side(struct job *j, enum asm_dir d, enum attach_want want,
 /* Pins whose interface is gone and whose name this one has. */
 static void remove_dead(struct job *j, const char *ifname)
 {
-	size_t len = strlen(ifname);
-
 	for (size_t i = 0; i < j->links.n; i++) {
 		const struct link_pin *p = &j->links.v[i];
 
-		if (!p->ifindex && !strncmp(p->name, ifname, len) &&
-		    (p->name[len] == '-' || p->name[len] == '.'))
+		if (!p->ifindex && link_is_named(p, ifname))
 			(void)link_remove(j->dir, p);
 	}
 }

@@ -143,21 +143,43 @@ const struct link_pin *link_find(const struct link_list *l, uint32_t ifindex,
 	return NULL;
 }
 
+/* The BPF file system takes no dot in a name, and VLANs have one in theirs; a
+ * colon is in no interface's name. */
+static size_t pin_stem(const char *ifname, char ret[LINK_NAME_LEN])
+{
+	size_t n = 0;
+
+	for (; ifname[n] && n < LINK_NAME_LEN - 1; n++)
+		ret[n] = (char)(ifname[n] == '.' ? ':' : ifname[n]);
+	ret[n] = '\0';
+	return n;
+}
+
+bool link_is_named(const struct link_pin *p, const char *ifname)
+{
+	char stem[LINK_NAME_LEN];
+	size_t n = pin_stem(ifname, stem);
+
+	return !strncmp(p->name, stem, n) &&
+	       (p->name[n] == '-' || p->name[n] == '~');
+}
+
 /* Pins a fresh link and closes it; without a pin it is gone. An interface may
  * have been renamed while attached, so the plain name can be taken by another
  * one: then the index goes into the name. */
 static int pin_link(const char *dir, const char *ifname, uint32_t ifindex,
 		    const char *suffix, int fd)
 {
-	char path[PINS_PATH_LEN], name[LINK_NAME_LEN];
+	char path[PINS_PATH_LEN], name[LINK_NAME_LEN], stem[LINK_NAME_LEN];
 	int rc;
 
-	(void)snprintf(name, sizeof(name), "%s-%s", ifname, suffix);
+	(void)pin_stem(ifname, stem);
+	(void)snprintf(name, sizeof(name), "%.15s-%s", stem, suffix);
 	rc = pins_path(path, dir, "links", name);
 	if (!rc && bpf_obj_pin(fd, path))
 		rc = -errno;
 	if (rc == -EEXIST) {
-		(void)snprintf(name, sizeof(name), "%s.%u-%s", ifname, ifindex,
+		(void)snprintf(name, sizeof(name), "%.15s~%u-%s", stem, ifindex,
 			       suffix);
 		rc = pins_path(path, dir, "links", name);
 		if (!rc && bpf_obj_pin(fd, path))

@@ -40,6 +40,9 @@ void link_list_done(struct link_list *l);
 const struct link_pin *link_find(const struct link_list *l, uint32_t ifindex,
 				 enum asm_dir dir);
 
+/* Whether a pin was made for an interface of that name. */
+bool link_is_named(const struct link_pin *p, const char *ifname);
+
 /* Creates and pins. xdp_flags: XDP_FLAGS_*. -errno of the kernel. */
 int link_add_xdp(const char *dir, const char *ifname, uint32_t ifindex,
 		 int prog_fd, uint32_t xdp_flags);

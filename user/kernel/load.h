@@ -8,7 +8,8 @@
  *
  *   <map>           every map by its name, see ASM_MAPS in asmeter/abi.h
  *   progs/<prog>    the programs that `asmeter attach` uses
- *   links/<if>-xdp, links/<if>-in, links/<if>-egress   see attach.h
+ *   links/<if>-xdp, links/<if>-in, links/<if>-egress   see attach.h; a dot in
+ *                   the name of the interface is a colon here
  */
 #ifndef KERNEL_LOAD_H
 #define KERNEL_LOAD_H
