@@ -217,10 +217,32 @@ static int attach_tc(struct job *j, enum asm_dir d, enum attach_want want)
 		  : 0;
 }
 
+/* A bond takes native XDP and runs it in its members: each packet would be
+ * counted under the member's index, which nobody has asked to meter. */
+static int xdp_of_bond(struct job *j)
+{
+	msg_set(j->msg, j->msg_len,
+		"%s: native XDP on a bond runs in its members: meter those "
+		"instead, or mode tc",
+		j->st.name);
+	return -EOPNOTSUPP;
+}
+
+static int attach_xdp(struct job *j, enum attach_want want)
+{
+	bool generic = want == ATTACH_WANT_GENERIC;
+	int rc;
+
+	if (!generic && !strcmp(j->st.driver, "bonding"))
+		return xdp_of_bond(j);
+	rc = link_add_xdp(j->dir, j->st.name, j->st.ifindex,
+			  prog_of(j, ASM_DIR_IN, ATTACH_NATIVE),
+			  generic ? XDP_FLAGS_SKB_MODE : XDP_FLAGS_DRV_MODE);
+	return rc ? explain(j, generic ? "generic XDP" : "native XDP", rc) : 0;
+}
+
 static int attach_in(struct job *j, enum attach_want want)
 {
-	uint32_t flags = want == ATTACH_WANT_GENERIC ? XDP_FLAGS_SKB_MODE
-						     : XDP_FLAGS_DRV_MODE;
 	char why[KERN_MSG_LEN];
 	int rc;
 
@@ -229,13 +251,9 @@ static int attach_in(struct job *j, enum attach_want want)
 	rc = xdp_foreign(j);
 	if (rc)
 		return rc;
-	rc = link_add_xdp(j->dir, j->st.name, j->st.ifindex,
-			  prog_of(j, ASM_DIR_IN, ATTACH_NATIVE), flags);
+	rc = attach_xdp(j, want);
 	if (!rc)
 		return 0;
-	rc = explain(j,
-		     want == ATTACH_WANT_GENERIC ? "generic XDP" : "native XDP",
-		     rc);
 	if (want != ATTACH_WANT_AUTO || rc == -EPERM)
 		return rc;
 	rc = attach_tc(j, ASM_DIR_IN, want);
