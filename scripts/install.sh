@@ -1,8 +1,9 @@
 #!/bin/sh
 # SPDX-License-Identifier: BSD-2-Clause
 # Installs asmeter on a border router, from this source tree (built or not).
-# Safe to run again: it upgrades what is there and keeps an edited
-# configuration, putting the new one beside it as asmeter.yaml.new.
+# Safe to run again: it upgrades what is there, and puts it back when the new
+# daemon does not come up. An edited configuration is kept; a new one is put
+# beside it as asmeter.yaml.new.
 
 set -eu
 
@@ -11,6 +12,7 @@ conf=$conf_dir/asmeter.yaml
 lib_dir=/usr/lib/asmeter
 manifest=$lib_dir/installed.list # files of this installation, one a line
 conf_sum=$lib_dir/config.sha256  # of the configuration as written here
+saved=$lib_dir/before-upgrade    # what an upgrade replaces, until it is done
 unit=/usr/lib/systemd/system/asmeterd.service
 pins=/sys/fs/bpf/asmeter
 
@@ -34,6 +36,8 @@ Usage: scripts/install.sh [OPTION...]
 
 Without --local-as the service is not started: set it in
 /etc/asmeter/asmeter.yaml first. No interface is touched that was not named.
+Run over a running asmeterd it upgrades: counting goes on meanwhile, and when the
+new daemon does not come up the old one is put back and started again.
 Exit codes: 0 done, 1 failed, 2 wrong usage.
 USAGE
 }
@@ -203,6 +207,76 @@ $f
 	fi
 }
 
+# ---------------------------------------------------------------- upgrading
+
+find_installed() {
+	upgrade=0 was_running=0
+	[ -e "$manifest" ] || return 0
+	upgrade=1
+	! systemd_runs || ! systemctl is-active --quiet asmeterd || was_running=1
+	was=$(/usr/sbin/asmeterd --version 2>/dev/null || echo "the version before")
+}
+
+# The keys of the configuration that the installed daemon does not know, as
+# the new one explains them.
+show_new_keys() {
+	[ -e "$conf" ] && [ -x /usr/sbin/asmeterd ] && [ -x "$build/asmeterd" ] ||
+		return 0
+	{
+		/usr/sbin/asmeterd --dump-config-reference 2>/dev/null | grep '^[a-z]'
+		echo '='
+		"$build/asmeterd" --dump-config-reference
+	} | awk '$0 == "=" { second = 1; next }
+		!second { old[$0] = 1; n++; next }
+		/^[a-z]/ { new = !($0 in old) }
+		n && new { print (/^[a-z]/ ? "install.sh: new key " : " ") $0 }'
+}
+
+# Copies what an upgrade will replace. What an upgrade that was interrupted has
+# saved is older, whole, and stays.
+save_installed() {
+	[ $upgrade = 1 ] && [ ! -e "$saved" ] || return 0
+	run rm -rf "$saved.part"
+	run install -d -m 0700 "$saved.part"
+	for f in $(cat "$manifest") "$manifest" "$conf" "$conf_sum"; do
+		[ -e "$f" ] || continue
+		run mkdir -p "$saved.part${f%/*}"
+		run cp -p "$f" "$saved.part$f"
+	done
+	run mv "$saved.part" "$saved"
+}
+
+put_back() {
+	while read -r f; do
+		[ -e "$saved$f" ] || rm -f "$f"
+	done <"$manifest"
+	find "$saved" -type f | while read -r f; do
+		# of a program that runs: a new file, not the same one written to
+		mv -f "$f" "${f#"$saved"}"
+	done
+	rm -rf "$saved"
+}
+
+# What is to be done when the new daemon cannot run: $1 says why.
+give_up() {
+	if [ $upgrade = 0 ] || [ $was_running = 0 ]; then
+		rm -rf "$saved"
+		die "$1"
+	fi
+	say "$1"
+	say "going back to $was"
+	put_back
+	systemctl daemon-reload
+	if [ "$restarted" = 1 ]; then
+		systemctl reset-failed asmeterd 2>/dev/null || :
+		timeout --foreground 150 systemctl restart asmeterd ||
+			die "$was is in place again and does not start either: journalctl -u asmeterd; what is attached goes on counting"
+	fi
+	die "not upgraded: $was runs; nothing was detached, the totals go on"
+}
+
+# ------------------------------------------------- user and configuration
+
 make_user() {
 	getent group asmeter >/dev/null || run groupadd --system asmeter
 	getent passwd asmeter >/dev/null ||
@@ -298,7 +372,7 @@ start_service() {
 		return
 	fi
 	if [ "$dry" = 0 ] && ! /usr/sbin/asmeterd --check --config "$conf"; then
-		die "not started: cure $conf, then: systemctl enable --now asmeterd"
+		give_up "not started: cure $conf, then: systemctl enable --now asmeterd"
 	fi
 	if ! systemd_runs; then
 		say "systemd is not running here: the service is installed, but not started"
@@ -307,8 +381,11 @@ start_service() {
 	fi
 	run systemctl daemon-reload
 	run systemctl --quiet enable asmeterd
-	run systemctl restart asmeterd ||
-		die "asmeterd did not start; see: journalctl -u asmeterd"
+	restarted=1
+	if ! run timeout --foreground 150 systemctl restart asmeterd; then
+		journalctl --no-pager -o cat -u asmeterd -n 10 2>/dev/null || :
+		give_up "asmeterd did not start; see: journalctl -u asmeterd"
+	fi
 	say "asmeterd runs; see: asmeter status, asmeter top"
 }
 
@@ -333,11 +410,18 @@ do_install() {
 	warn_listen
 	prepare_build
 	describe_interfaces
+	find_installed
+	show_new_keys
 	make_user
+	save_installed
 	install_files
 	install_config
 	make_dirs
+	# on the disk before anything relies on it
+	run sync -f "$lib_dir" "$conf_dir"
+	restarted=0
 	start_service
+	[ $upgrade = 0 ] || run rm -rf "$saved"
 	say "done"
 }
 

@@ -147,17 +147,39 @@ FAKE
 chmod +x "$root/run/fake/systemctl"
 path=/run/fake:$path
 inst --no-start >/dev/null 2>&1
-[ ! -e "$root/run/fake/calls" ] || fail "--no-start called systemctl"
+! grep -v '^is-active' "$root/run/fake/calls" || fail "--no-start called systemctl"
+rm "$root/run/fake/calls"
 inst >/dev/null 2>&1
-printf '%s\n' daemon-reload '--quiet enable asmeterd' 'restart asmeterd' |
+printf '%s\n' 'is-active --quiet asmeterd' daemon-reload \
+	'--quiet enable asmeterd' 'restart asmeterd' |
 	diff - "$root/run/fake/calls" || fail "systemctl calls"
-# a broken configuration is not started
+[ ! -e "$root/usr/lib/asmeter/before-upgrade" ] || fail "an upgrade left its copies"
+# a broken configuration is not started: the daemon that runs goes on running
 echo 'nonsense: 1' >>"$conf"
 rm "$root/run/fake/calls"
+echo old >"$root/usr/lib/asmeter/asmeter.yaml.example"
 rc=0
 inst >"$base/log" 2>&1 || rc=$?
-[ $rc = 1 ] && [ ! -e "$root/run/fake/calls" ] ||
-	fail "started with a broken configuration"
+[ $rc = 1 ] || fail "broken configuration: exit $rc"
+! grep restart "$root/run/fake/calls" || fail "started with a broken configuration"
+grep -q 'not upgraded: asmeterd .* runs' "$base/log" || fail "$(cat "$base/log")"
+[ "$(cat "$root/usr/lib/asmeter/asmeter.yaml.example")" = old ] ||
+	fail "what was there before was not put back"
+# a daemon that does not come up: all of it is put back, and that one started
+cp "$base/edited" "$conf"
+cat >"$root/run/fake/systemctl" <<'FAKE'
+#!/bin/sh
+echo "$*" >>/run/fake/calls
+[ "$1" != restart ] || [ -e /run/fake/second ] || { touch /run/fake/second && exit 1; }
+FAKE
+rm "$root/run/fake/calls"
+sed 's/^#hostname/#newly/' "$src/scripts/asmeter.yaml" >"$root/usr/lib/asmeter/asmeter.yaml.example"
+changes >"$base/installed"
+rc=0
+inst >"$base/log" 2>&1 || rc=$?
+[ $rc = 1 ] || fail "a daemon that does not start: exit $rc"
+changes | diff "$base/installed" - || fail "a rollback is not the state before"
+[ "$(grep -c '^restart' "$root/run/fake/calls")" = 2 ] || fail "the old one is not started"
 cp "$base/edited" "$conf"
 
 # --- uninstall detaches, and leaves the configuration
