@@ -83,7 +83,7 @@ MAN := $(MAN_SRC:scripts/man/%.scd=$(B)/man/%)
 
 # ---------------------------------------------------------------- targets
 .PHONY: all bins tools man help deps test check soak bench demo fuzz lint \
-	install uninstall clean tags
+	test-vm deb install uninstall clean tags
 
 all: bins man ## build the daemon, the client and the man pages
 bins: $(B)/asmeterd $(B)/asmeter
@@ -173,6 +173,10 @@ test: ## build and run every test (root; installs missing packages)
 	$(Q)scripts/deps.sh --if-missing
 	$(Q)tests/run.sh
 
+test-vm: ## the part of it that boots Debian's kernels in qemu
+	$(Q)scripts/deps.sh --if-missing
+	$(Q)tests/run.sh vm
+
 soak: ## the long forms of the tests (hours)
 	$(Q)scripts/deps.sh --if-missing
 	$(Q)tests/run.sh --soak
@@ -200,6 +204,11 @@ install: all ## copy the built files to DESTDIR (see scripts/install.sh for a wh
 		install -D -m 0644 $$o $(DESTDIR)$(PREFIX)/lib/asmeter/bpf/$$(basename $$o); done
 	$(Q)for m in $(MAN); do s=$${m##*.}; \
 		install -D -m 0644 $$m $(DESTDIR)$(PREFIX)/share/man/man$$s/$$(basename $$m); done
+
+deb: ## the Debian package, checked by lintian, in $(B)/deb
+	$(Q)scripts/deps.sh --if-missing --only build
+	$(Q)scripts/deps.sh --if-missing --only deb
+	$(Q)B="$(B)" scripts/deb.sh
 
 clean: ## remove the build directory
 	$(Q)rm -rf $(B)

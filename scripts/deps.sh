@@ -5,11 +5,13 @@
 #
 #   deps.sh                  everything for building and testing (root)
 #   deps.sh --if-missing     the same, silent when nothing is missing
-#   deps.sh --list [GROUP]   print the packages (run, build, test; default all)
+#   deps.sh --list [GROUP]   print the packages (run, build, test, deb; default all)
 #   deps.sh --only GROUP     install one group only
 #
 # The test group brings BGP daemons and servers. None of them is started, and
-# none is left enabled for the next boot, unless it was installed before.
+# none is left enabled for the next boot, unless it was installed before. What
+# tests/vm boots (two kernels of Debian and a bare system) goes to
+# /var/cache/asmeter, from apt's own sources.
 set -eu
 
 # What the installed binaries are linked with, and the database they read.
@@ -29,26 +31,46 @@ test_pkgs='git libcriterion-dev libloc-dev libclang-rt-14-dev clang-format shell
 	python3 python3-scapy tcpreplay
 	bird2 frr gobgpd openbgpd prometheus pmacct softflowd nfdump nfdump-sflow
 	kcat protobuf-compiler openjdk-17-jre-headless maven
-	qemu-system-x86 busybox-static cpio kmod
+	qemu-system-x86 qemu-utils busybox-static cpio kmod xz-utils
+	mmdebstrap e2fsprogs
 	systemd man-db libcap2-bin'
+
+# The system that is booted in qemu has these beside the run group: systemd as
+# process 1, and what the tests use there.
+vm_pkgs='systemd systemd-sysv udev kmod iproute2 ethtool procps iputils-ping
+	iperf3 bpftool jq curl libcriterion3 libloc1'
+
+# For `make deb`.
+deb_pkgs='debhelper lintian fakeroot'
 
 # Packages of the test group whose services must not run.
 daemons='bird2 frr gobgpd openbgpd prometheus pmacct softflowd iperf3 nfdump nfdump-sflow'
 
 policy=/usr/sbin/policy-rc.d
 
-# Debian 12's own kernel for the tests in qemu: unpacked here, not installed.
-kernel_dir=/var/cache/asmeter/kernel-6.1
-kernel_parts='boot/vmlinuz-* lib/modules/*/kernel/net/sched/*
-	lib/modules/*/kernel/net/8021q/* lib/modules/*/kernel/net/802/*
-	lib/modules/*/kernel/net/llc/* lib/modules/*/kernel/net/core/*
-	lib/modules/*/kernel/drivers/net/veth.ko
-	lib/modules/*/kernel/drivers/net/dummy.ko
-	lib/modules/*/kernel/drivers/net/virtio_net.ko
-	lib/modules/*/kernel/drivers/net/net_failover.ko
+# Debian 12's own kernel and its newer one, for the tests in qemu: unpacked
+# here, not installed.
+cache=/var/cache/asmeter
+kernels='6.1 6.12'
+kernel_parts='boot/vmlinuz-* lib/modules/*/modules.*
+	lib/modules/*/kernel/net/sched/* lib/modules/*/kernel/net/8021q/*
+	lib/modules/*/kernel/net/802/* lib/modules/*/kernel/net/llc/*
+	lib/modules/*/kernel/net/core/* lib/modules/*/kernel/net/tls/*
+	lib/modules/*/kernel/net/bridge/bridge.*
+	lib/modules/*/kernel/drivers/net/veth.*
+	lib/modules/*/kernel/drivers/net/dummy.*
+	lib/modules/*/kernel/drivers/net/vrf.*
+	lib/modules/*/kernel/drivers/net/bonding/*
+	lib/modules/*/kernel/drivers/net/virtio_net.*
+	lib/modules/*/kernel/drivers/net/net_failover.*
 	lib/modules/*/kernel/drivers/net/ethernet/intel/e1000/*
+	lib/modules/*/kernel/drivers/block/virtio_blk.*
 	lib/modules/*/kernel/drivers/virtio/*
-	lib/modules/*/kernel/lib/libcrc32c.ko'
+	lib/modules/*/kernel/fs/ext4/* lib/modules/*/kernel/fs/jbd2/*
+	lib/modules/*/kernel/fs/mbcache.*
+	lib/modules/*/kernel/crypto/crc32c_generic.*
+	lib/modules/*/kernel/lib/crc16.* lib/modules/*/kernel/lib/libcrc32c.*'
+image=$cache/debian-12.img
 
 # An Apache Kafka broker for the tests: the jars of its release, by Maven.
 kafka_version=3.9.1
@@ -64,8 +86,9 @@ list() {
 	run) echo "$run_pkgs" ;;
 	build) echo "$build_pkgs" ;;
 	test) echo "$test_pkgs" ;;
-	all) echo "$run_pkgs $build_pkgs $test_pkgs" ;;
-	*) die "no such group: $1 (run, build, test, all)" ;;
+	deb) echo "$deb_pkgs" ;;
+	all) echo "$run_pkgs $build_pkgs $test_pkgs $deb_pkgs" ;;
+	*) die "no such group: $1 (run, build, test, deb, all)" ;;
 	esac | tr -s '[:space:]' '\n' | grep . | sort -u
 }
 
@@ -127,31 +150,110 @@ quieten() {
 	return 0
 }
 
-kernel_missing() {
-	set -- "$kernel_dir"/boot/vmlinuz-*
-	[ ! -e "$1" ]
+# ------------------------------------------- what the tests boot in qemu
+
+kernel_missing() { [ ! -e "$cache/kernel-$1/complete" ]; }
+
+# The package of kernel $1, by way of the one that always depends on it.
+kernel_package() {
+	case $1 in
+	6.1) meta=linux-image-amd64 ;;
+	*) meta=linux-image-$1-amd64 ;;
+	esac
+	apt-cache depends "$meta" 2>/dev/null |
+		sed -n "s/.*Depends: \(linux-image-$1\.[^ ]*\)\$/\1/p" | head -n 1
 }
 
-# Takes the kernel and the few modules the tests load out of its package.
+# Takes kernel $1 and the few modules the tests load out of its package.
 fetch_kernel() {
-	pkg=$(apt-cache depends linux-image-amd64 2>/dev/null |
-		sed -n 's/.*Depends: \(linux-image-6\.1[^ ]*\)$/\1/p' | head -n 1)
-	[ -n "$pkg" ] || die "no linux-image-amd64 of Debian 12 in the package lists"
-	echo "deps.sh: unpacking $pkg into $kernel_dir"
-	work=$(mktemp -d)
+	pkg=$(kernel_package "$1")
+	[ -n "$pkg" ] || { apt-get -qq update && pkg=$(kernel_package "$1"); }
+	[ -n "$pkg" ] || die "no kernel $1 of Debian 12 in the package lists: are bookworm and bookworm-security in apt's sources?"
+	dir=$cache/kernel-$1
+	echo "deps.sh: unpacking $pkg into $dir"
 	(cd "$work" && apt-get -qq -o APT::Sandbox::User=root download "$pkg") ||
+		{ apt-get -qq update && (cd "$work" &&
+			apt-get -qq -o APT::Sandbox::User=root download "$pkg"); } ||
 		die "apt-get could not download $pkg"
-	mkdir -p "$kernel_dir.new"
+	rm -rf "$dir" "$dir.new"
+	mkdir -p "$dir.new"
+	set --
 	set -f
 	for part in $kernel_parts; do
 		set -- "$@" "./$part"
 	done
 	set +f
-	dpkg-deb --fsys-tarfile "$work"/*.deb |
-		tar -C "$kernel_dir.new" -x --wildcards "$@" ||
+	dpkg-deb --fsys-tarfile "$work/$pkg"_*.deb |
+		tar -C "$dir.new" -x --wildcards "$@" ||
 		die "cannot unpack $pkg"
-	rm -rf "$work" "$kernel_dir"
-	mv "$kernel_dir.new" "$kernel_dir"
+	rm -f "$work"/*.deb
+	find "$dir.new" -name '*.ko.xz' -exec unxz {} +
+	for release in "$dir.new"/lib/modules/*; do
+		depmod -b "$dir.new" "${release##*/}" 2>/dev/null ||
+			die "depmod ${release##*/}"
+	done
+	touch "$dir.new/complete"
+	mv "$dir.new" "$dir"
+}
+
+# What the image holds, so that another list of packages makes another image.
+image_list() { echo "$run_pkgs $vm_pkgs" | tr -s '[:space:]' ' '; }
+
+image_missing() {
+	[ ! -e "$image" ] || [ "$(image_list)" != "$(cat "$image.list" 2>/dev/null)" ]
+}
+
+# Apt's own sources of Debian, as lines: bookworm, its updates and security.
+debian_sources() {
+	apt-get indextargets --format '$(ORIGIN) $(SITE) $(RELEASE) $(COMPONENT)' \
+		'Created-By: Packages' | grep '^Debian .* bookworm' |
+		sed -n 's/^Debian /deb /p' | sort -u
+}
+
+# A bare Debian 12 with systemd as a disk, without a kernel.
+make_image() {
+	debian_sources >"$work/sources"
+	[ -s "$work/sources" ] ||
+		{ apt-get -qq update && debian_sources >"$work/sources"; }
+	grep -q ' bookworm ' "$work/sources" ||
+		die "no bookworm of Debian in apt's sources (apt-get indextargets)"
+	echo "deps.sh: making a bare Debian 12 in $image"
+	mkdir -p "$cache"
+	mmdebstrap --quiet --mode=root --variant=minbase \
+		--include="$(image_list | sed 's/ /,/g; s/^,*//; s/,*$//')" \
+		--aptopt='APT::Install-Recommends "false"' \
+		--dpkgopt=force-unsafe-io \
+		--dpkgopt='path-exclude=/usr/share/doc/*' \
+		--dpkgopt='path-exclude=/usr/share/locale/*' \
+		--dpkgopt='path-exclude=/usr/share/man/*' \
+		bookworm "$work/root" "$work/sources" >"$work/log" 2>&1 </dev/null ||
+		{ tail -n 30 "$work/log" >&2; die "mmdebstrap failed"; }
+	echo asmeter-vm >"$work/root/etc/hostname"
+	rm -f "$image.new"
+	mke2fs -q -t ext4 -d "$work/root" "$image.new" 2G >/dev/null ||
+		die "mke2fs failed (disk full?)"
+	image_list >"$image.list"
+	mv "$image.new" "$image"
+}
+
+# Nothing half-made is left when this is interrupted.
+prepare_vm() {
+	[ "$(id -u)" = 0 ] || die "run as root: sudo scripts/deps.sh"
+	work=$(mktemp -d)
+	trap 'rm -rf "$work" "$image.new" "$cache"/kernel-*.new' EXIT
+	trap 'exit 130' INT
+	trap 'exit 143' TERM
+	for k in $kernels; do
+		! kernel_missing "$k" || fetch_kernel "$k"
+	done
+	! image_missing || make_image
+}
+
+vm_missing() {
+	for k in $kernels; do
+		! kernel_missing "$k" || return 0
+	done
+	image_missing
 }
 
 kafka_missing() {
@@ -217,7 +319,7 @@ main() {
 		--if-missing) quiet=1 ;;
 		--only) group=${2:-} && shift ;;
 		--list) list "${2:-all}" && exit 0 ;;
-		-h | --help) sed -n '3,13s/^# \{0,1\}//p' "$0" && exit 0 ;;
+		-h | --help) sed -n '3,15s/^# \{0,1\}//p' "$0" && exit 0 ;;
 		*) die "unknown option $1 (see --help)" ;;
 		esac
 		shift
@@ -227,20 +329,20 @@ main() {
 		die "not a Debian system; install what matches: $(echo "$pkgs" | tr '\n' ' ')"
 	# shellcheck disable=SC2086
 	need=$(missing $pkgs)
-	kernel=0
+	vm=0
 	kafka=0
 	case $group in all | test)
-		! kernel_missing || kernel=1
+		! vm_missing || vm=1
 		! kafka_missing || kafka=1
 		;;
 	esac
-	if [ -z "$need" ] && [ $kernel$kafka = 00 ]; then
+	if [ -z "$need" ] && [ $vm$kafka = 00 ]; then
 		[ $quiet = 1 ] || echo "deps.sh: everything is installed"
 		exit 0
 	fi
 	[ -z "$need" ] || install_missing "$need"
-	[ $kernel = 0 ] || fetch_kernel
 	[ $kafka = 0 ] || fetch_kafka
+	[ $vm = 0 ] || (prepare_vm)
 }
 
 main "$@"
