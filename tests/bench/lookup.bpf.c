@@ -11,7 +11,7 @@
 #include "asmeter/abi.h"
 #include "asmeter/lookup.h"
 
-#define WORDS      (1u << 23)
+#define WORDS      (1u << 25) /* for 4 million prefixes; 2^23 do for today's */
 #define KEYS       (1u << 20)
 #define DIR_GROUPS 4096u
 
@@ -64,7 +64,7 @@ ARRAY(keys6, KEYS, struct pair6);
 struct {
 	__uint(type, BPF_MAP_TYPE_LPM_TRIE);
 	__uint(map_flags, BPF_F_NO_PREALLOC);
-	__uint(max_entries, 1u << 21);
+	__uint(max_entries, 1u << 22);
 	__type(key, struct lpm4_key);
 	__type(value, __u32);
 } lpm4 SEC(".maps");
@@ -72,7 +72,7 @@ struct {
 struct {
 	__uint(type, BPF_MAP_TYPE_LPM_TRIE);
 	__uint(map_flags, BPF_F_NO_PREALLOC);
-	__uint(max_entries, 1u << 20);
+	__uint(max_entries, 1u << 21);
 	__type(key, struct lpm6_key);
 	__type(value, __u32);
 } lpm6 SEC(".maps");

@@ -1,48 +1,32 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The whole program against the obvious build, on the full table: what a
- * packet costs from the first header to the last counter.
- *
- * Prints `name | ours ns | rival ns | ratio | min..max | note`, the cost of
- * the driver subtracted, the ratio the median of interleaved rounds; then
- * where ours goes (parse, two lookups, count). Before anything is timed, both
- * count one pass of the key file, and have to agree pair by pair.
+ * packet costs from the first header to the last counter, the driver's cost
+ * subtracted; then where ours goes, step by step, what a second CPU changes,
+ * and the parser against the least that can read an address. Before anything
+ * is timed, both count one pass of the key file, and have to agree pair by
+ * pair.
  *
  * Keys: 65,536 pairs of addresses inside announced prefixes, drawn uniformly
  * or by Zipf(1) over the prefixes. BENCH_QUICK=1: fewer packets a round.
  */
-#include <bpf/bpf.h>
-#include <sched.h>
-#include <stdio.h>
-#include <sys/mman.h>
-#include <sys/resource.h>
-#include <time.h>
+#include <pthread.h>
 
-#include "asmeter/abi.h"
-
-#include "full_table.h"
+#include "keys.h"
 #include "program_rival.skel.h"
-#include "route/attr.h"
-#include "route/rib.h"
-#include "route/table.h"
 
-#define KEYS   65536u
+#define N_KEYS 65536u
 #define WORDS  (1u << 23)
 #define ROWS   (1u << 17)
 #define LINES  (1u << 14)
-#define ROUNDS 11
 
-enum target { NOTHING, OURS, RIVAL, PARSE, LOOKUP, TARGETS };
+enum target { NOTHING, OURS, RIVAL, MINIMAL, PARSE, LOOKUP, PAIR, TARGETS };
 
 /* As in program_rival.bpf.c. */
 struct rival_pair {
 	uint32_t src_as, dst_as, ifindex;
 	uint8_t dir, family;
 	uint16_t reserved;
-};
-
-struct rival_port {
-	uint32_t ifindex, verdict;
 };
 
 struct pair_sum {
@@ -53,50 +37,21 @@ struct pair_sum {
 struct bench {
 	struct program_rival_bpf *skel;
 	struct full_table full;
-	uint8_t (*keys)[32];
+	struct keys keys;
+	uint8_t (*addrs)[32];
 	uint32_t n_cpus, packets;
-	uint64_t rnd;
-	uint32_t *rank; /* prefixes of the family, in random order */
-	uint32_t n_rank;
-	double *zipf; /* cumulated weight by rank */
 	uint8_t frame[96];
 	int fd[TARGETS]; /* of the drivers */
 };
-
-static void die(const char *what)
-{
-	perror(what);
-	exit(1);
-}
-
-static double now_ns(void)
-{
-	struct timespec ts;
-
-	(void)clock_gettime(CLOCK_THREAD_CPUTIME_ID, &ts);
-	return (double)ts.tv_sec * 1e9 + (double)ts.tv_nsec;
-}
-
-static void *map_memory(const struct bpf_map *map, size_t len)
-{
-	void *m = mmap(NULL, len, PROT_READ | PROT_WRITE, MAP_SHARED,
-		       bpf_map__fd(map), 0);
-
-	if (m == MAP_FAILED)
-		die("mmap");
-	return m;
-}
 
 /* ----------------------------------------------------------------- set-up */
 
 static void bench_open(struct bench *b)
 {
-	const struct rlimit all = {RLIM_INFINITY, RLIM_INFINITY};
-	struct program_rival_bpf *s;
+	struct program_rival_bpf *s = program_rival_bpf__open();
 	uint32_t parts;
 
-	(void)setrlimit(RLIMIT_MEMLOCK, &all);
-	b->skel = s = program_rival_bpf__open();
+	b->skel = s;
 	if (!s)
 		die("open");
 	b->n_cpus = (uint32_t)libbpf_num_possible_cpus();
@@ -111,7 +66,7 @@ static void bench_open(struct bench *b)
 	    bpf_map__set_max_entries(s->maps.asm_rows, parts * ROWS) ||
 	    program_rival_bpf__load(s))
 		die("load");
-	b->keys = map_memory(s->maps.bench_keys, KEYS * sizeof(*b->keys));
+	b->addrs = map_memory(s->maps.bench_keys, N_KEYS * sizeof(*b->addrs));
 }
 
 static void set_target(struct bench *b, enum target t,
@@ -136,33 +91,19 @@ static void set_targets(struct bench *b)
 	set_target(b, NOTHING, s->progs.nothing, s->progs.drive_nothing);
 	set_target(b, OURS, s->progs.xdp_meter, s->progs.drive_ours);
 	set_target(b, RIVAL, s->progs.rival, s->progs.drive_rival);
+	set_target(b, MINIMAL, s->progs.minimal, s->progs.drive_minimal);
 	set_target(b, PARSE, s->progs.step_parse, s->progs.drive_parse);
 	set_target(b, LOOKUP, s->progs.step_lookup, s->progs.drive_lookup);
+	set_target(b, PAIR, s->progs.step_pair, s->progs.drive_pair);
 	if (bpf_map_update_elem(bpf_map__fd(s->maps.asm_ifs), &slot, &ifc, 0))
 		die("asm_ifs");
-}
-
-static void lpm_add(const struct bench *b, const struct loc_entry *e)
-{
-	const struct prefix *p = &e->prefix;
-	uint32_t key[5] = {p->len, __builtin_bswap32((uint32_t)(p->hi >> 32)),
-			   __builtin_bswap32((uint32_t)p->hi),
-			   __builtin_bswap32((uint32_t)(p->lo >> 32)),
-			   __builtin_bswap32((uint32_t)p->lo)};
-	const struct bpf_map *map = p->family == FAMILY_IP4
-					    ? b->skel->maps.rival_lpm4
-					    : b->skel->maps.rival_lpm6;
-
-	if (bpf_map_update_elem(bpf_map__fd(map), key, &e->asn, BPF_ANY))
-		die("LPM_TRIE");
 }
 
 /* Both tables from the same list of prefixes. */
 static void fill_tables(struct bench *b)
 {
-	const struct rib_source_cfg cfg = {.kind = RIB_BGP};
 	const struct program_rival_bpf *s = b->skel;
-	const struct table_cfg tcfg = {
+	const struct table_cfg cfg = {
 		map_memory(s->maps.asm_table, WORDS * 4ul),
 		WORDS,
 		map_memory(s->maps.asm_as,
@@ -170,80 +111,27 @@ static void fill_tables(struct bench *b)
 		ASM_AS_SLOTS,
 		map_memory(s->maps.asm_state, 4096),
 	};
-	struct attr_table *attrs = attr_table_new();
-	struct rib *rib = rib_new(attrs);
-	struct table *table;
-	int src = rib_source_add(rib, &cfg);
+	struct loaded l;
 
-	if (table_open(&tcfg, rib, &table) || full_table_load(&b->full, 1))
-		die("table");
-	for (size_t i = 0; i < b->full.n; i++) {
-		const struct loc_entry *e = &b->full.e[i];
-		const struct attr_spec spec = {.origin_as = e->asn};
-		struct attr *a = attr_intern(attrs, &spec);
-
-		if (rib_announce(rib, src, &e->prefix, 0, a, 0))
-			die("rib_announce");
-		attr_unref(attrs, a);
-		lpm_add(b, e);
-	}
-	if (table_flush(table, TABLE_FLUSH_NOW, 1) != TABLE_CLEAN)
-		die("table_flush");
-	table_close(table);
-	rib_free(rib);
-	attr_table_free(attrs);
+	load_table(&l, &b->full, &cfg);
+	unload_table(&l);
+	for (size_t i = 0; i < b->full.n; i++)
+		lpm_add(s->maps.rival_lpm4, s->maps.rival_lpm6,
+			&b->full.e[i].prefix, b->full.e[i].asn);
 }
 
 /* ------------------------------------------------------------------- keys */
 
-static void rank_family(struct bench *b, enum family f)
+static void put_addr(struct bench *b, enum family f, enum key_set set,
+		     uint8_t *to)
 {
-	double total = 0;
-
-	b->n_rank = 0;
-	for (size_t i = 0; i < b->full.n; i++)
-		if (b->full.e[i].prefix.family == f)
-			b->rank[b->n_rank++] = (uint32_t)i;
-	for (uint32_t i = b->n_rank - 1; i > 0; i--) {
-		uint32_t k = (uint32_t)(rnd64(&b->rnd) % (i + 1));
-		uint32_t x = b->rank[i];
-
-		b->rank[i] = b->rank[k];
-		b->rank[k] = x;
-	}
-	for (uint32_t i = 0; i < b->n_rank; i++) {
-		total += 1.0 / (double)(i + 1);
-		b->zipf[i] = total;
-	}
-}
-
-static uint32_t zipf_rank(struct bench *b)
-{
-	uint32_t lo = 0, hi = b->n_rank - 1;
-	double at = (double)(rnd64(&b->rnd) >> 11) * 0x1p-53 * b->zipf[hi];
-
-	while (lo < hi) {
-		uint32_t mid = lo + (hi - lo) / 2;
-
-		if (b->zipf[mid] < at)
-			lo = mid + 1;
-		else
-			hi = mid;
-	}
-	return lo;
-}
-
-static void put_addr(struct bench *b, enum family f, bool zipf, uint8_t *to)
-{
-	uint32_t r =
-		zipf ? zipf_rank(b) : (uint32_t)(rnd64(&b->rnd) % b->n_rank);
-	struct addr a = prefix_random(&b->full.e[b->rank[r]].prefix, &b->rnd);
+	struct addr a = keys_draw(&b->keys, f, set);
 	uint64_t be[2] = {__builtin_bswap64(a.hi), __builtin_bswap64(a.lo)};
 
 	memcpy(to, be, f == FAMILY_IP4 ? 4 : 16);
 }
 
-static void make_keys(struct bench *b, enum family f, bool zipf)
+static void make_keys(struct bench *b, enum family f, enum key_set set)
 {
 	memset(b->frame, 0, sizeof(b->frame));
 	if (f == FAMILY_IP4) {
@@ -252,32 +140,18 @@ static void make_keys(struct bench *b, enum family f, bool zipf)
 	} else {
 		memcpy(b->frame + 12, "\x86\xdd\x60\0\0\0\0\x2a\x11", 9);
 	}
-	for (uint32_t i = 0; i < KEYS; i++) {
-		put_addr(b, f, zipf, b->keys[i]);
-		put_addr(b, f, zipf, b->keys[i] + (f == FAMILY_IP4 ? 4 : 16));
+	for (uint32_t i = 0; i < N_KEYS; i++) {
+		put_addr(b, f, set, b->addrs[i]);
+		put_addr(b, f, set, b->addrs[i] + (f == FAMILY_IP4 ? 4 : 16));
 	}
-	b->skel->bss->bench_pos = 0;
 	b->skel->data->bench_family = f == FAMILY_IP4 ? 4 : 6;
 }
 
-/* ---------------------------------------------------------------- running */
-
-static double run(struct bench *b, enum target t, uint32_t packets)
+/* From the first key on, on whatever CPU the thread is pinned to. */
+static double run(const struct bench *b, enum target t, uint32_t packets)
 {
-	LIBBPF_OPTS(bpf_test_run_opts, opts, .data_in = b->frame,
-		    .data_size_in = sizeof(b->frame), .repeat = (int)packets);
-	double t0;
-
-	b->skel->bss->bench_pos = 0;
-	t0 = now_ns();
-	if (bpf_prog_test_run_opts(b->fd[t], &opts))
-		die("test_run");
-	t0 = now_ns() - t0;
-	if (opts.retval != XDP_PASS) {
-		fprintf(stderr, "target %d did not run\n", (int)t);
-		exit(1);
-	}
-	return t0 / packets;
+	b->skel->bss->bench_pos[sched_getcpu() % 64][0] = 0;
+	return test_run(b->fd[t], b->frame, sizeof(b->frame), packets);
 }
 
 /* ---------------------------------------------------------- equal counts */
@@ -343,8 +217,8 @@ static size_t same_counts(struct bench *b)
 
 	if (!a)
 		die("calloc");
-	(void)run(b, OURS, KEYS);
-	(void)run(b, RIVAL, KEYS);
+	(void)run(b, OURS, N_KEYS);
+	(void)run(b, RIVAL, N_KEYS);
 	n = ours_pairs(b, a);
 	m = rival_pairs(b, r);
 	qsort(a, n, sizeof(*a), by_pair);
@@ -376,100 +250,161 @@ static void forget(struct bench *b)
 
 /* ------------------------------------------------------------------- rows */
 
-static int by_value(const void *a, const void *b)
+static void row_program(struct bench *b, const char *keys, struct goal goal)
 {
-	const double *x = a, *y = b;
+	char name[64];
+	struct rounds r = {.name = name, .unit = "ns", .goal = goal};
+	size_t pairs = same_counts(b);
 
-	return (*x > *y) - (*x < *y);
-}
-
-static double median(double *v)
-{
-	qsort(v, ROUNDS, sizeof(*v), by_value);
-	return v[ROUNDS / 2];
-}
-
-static void row(struct bench *b, const char *name, size_t pairs)
-{
-	double o[ROUNDS], r[ROUNDS], ratio[ROUNDS];
-	uint32_t n = b->packets;
-
-	for (unsigned i = 0; i < ROUNDS; i++) {
-		double h = run(b, NOTHING, n);
-
-		o[i] = run(b, OURS, n) - h;
-		r[i] = run(b, RIVAL, n / 4) - h;
-		ratio[i] = r[i] / o[i];
-	}
-	qsort(ratio, ROUNDS, sizeof(*ratio), by_value);
-	printf("program %s | %.1f | %.1f | %.2f | %.2f..%.2f | vs 2 LPM_TRIE, "
-	       "2 PERCPU_HASH, prandom; %zu AS pairs, equal counts\n",
-	       name, median(o), median(r), ratio[ROUNDS / 2], ratio[0],
-	       ratio[ROUNDS - 1], pairs);
-	(void)fflush(stdout);
-}
-
-/* Where ours goes. The ratio is the share of the whole. */
-static void budget(struct bench *b, const char *name)
-{
-	static const char *const part[] = {"parse", "two lookups", "count"};
-	double v[3][ROUNDS], share[3][ROUNDS];
-
+	(void)snprintf(name, sizeof(name), "program %s", keys);
 	for (unsigned i = 0; i < ROUNDS; i++) {
 		double h = run(b, NOTHING, b->packets);
-		double parse = run(b, PARSE, b->packets);
-		double lookup = run(b, LOOKUP, b->packets);
-		double all = run(b, OURS, b->packets);
+		double o = run(b, OURS, b->packets) - h;
 
-		v[0][i] = parse - h;
-		v[1][i] = lookup - parse;
-		v[2][i] = all - lookup;
-		for (unsigned k = 0; k < 3; k++)
-			share[k][i] = v[k][i] / (all - h);
+		round_ratio(&r, o, run(b, RIVAL, b->packets / 4) - h);
 	}
-	for (unsigned k = 0; k < 3; k++) {
-		qsort(share[k], ROUNDS, sizeof(double), by_value);
-		printf("budget %s: %s | %.1f | - | %.2f | %.2f..%.2f | share "
-		       "of the program\n",
-		       name, part[k], median(v[k]), share[k][ROUNDS / 2],
-		       share[k][0], share[k][ROUNDS - 1]);
+	row_print(&r, false,
+		  "vs 2 LPM_TRIE, 2 PERCPU_HASH, prandom; %zu AS pairs, equal "
+		  "counts",
+		  pairs);
+}
+
+/* Where ours goes: each step beside the whole. */
+static void budget(struct bench *b, const char *keys)
+{
+	static const char *const part[] = {"parse", "two lookups",
+					   "row of the pair", "port and rest"};
+	static const enum target upto[] = {PARSE, LOOKUP, PAIR, OURS};
+	struct rounds *r = calloc(4, sizeof(*r));
+	char name[64];
+
+	for (unsigned i = 0; r && i < ROUNDS; i++) {
+		double h = run(b, NOTHING, b->packets), v[4], last = h;
+
+		for (unsigned k = 0; k < 4; k++)
+			v[k] = run(b, upto[k], b->packets);
+		for (unsigned k = 0; k < 4; k++) {
+			round_share(&r[k], v[k] - last, v[3] - h);
+			last = v[k];
+		}
 	}
-	(void)fflush(stdout);
+	for (unsigned k = 0; r && k < 4; k++) {
+		(void)snprintf(name, sizeof(name), "budget %s: %s", keys,
+			       part[k]);
+		r[k].name = name;
+		r[k].unit = "ns";
+		row_print(&r[k], false, "share of the program");
+	}
+	free(r);
+}
+
+static void row_parser(struct bench *b)
+{
+	struct rounds r = {.name = "parser vs a minimal reader",
+			   .unit = "ns",
+			   .goal = AT_MOST(1.3, 2)};
+	uint64_t sum;
+
+	b->skel->bss->bench_sum = 0;
+	(void)run(b, PARSE, N_KEYS);
+	sum = b->skel->bss->bench_sum;
+	b->skel->bss->bench_sum = 0;
+	(void)run(b, MINIMAL, N_KEYS);
+	if (!sum || sum != b->skel->bss->bench_sum) {
+		fprintf(stderr, "the parsers differ\n");
+		exit(1);
+	}
+	for (unsigned i = 0; i < 2 * ROUNDS; i++) {
+		double h = run(b, NOTHING, b->packets);
+		double o = run(b, PARSE, b->packets) - h;
+
+		round_share(&r, o, run(b, MINIMAL, b->packets) - h);
+	}
+	row_print(&r, false,
+		  "plain IPv4; the reader knows Ethernet and IPv4 only");
+}
+
+/* ------------------------------------------------------------- two CPUs */
+
+struct second {
+	const struct bench *b;
+	pthread_t thread;
+	unsigned cpu;
+	bool stop;
+};
+
+static void *second_run(void *arg)
+{
+	struct second *s = arg;
+
+	pin_to(s->cpu);
+	while (!__atomic_load_n(&s->stop, __ATOMIC_RELAXED))
+		(void)run(s->b, OURS, N_KEYS);
+	return NULL;
+}
+
+static double beside(struct bench *b, unsigned cpu)
+{
+	struct second s = {.b = b, .cpu = cpu};
+	double ns;
+
+	if (pthread_create(&s.thread, NULL, second_run, &s))
+		die("pthread_create");
+	ns = run(b, OURS, b->packets) - run(b, NOTHING, b->packets);
+	__atomic_store_n(&s.stop, true, __ATOMIC_RELAXED);
+	(void)pthread_join(s.thread, NULL);
+	return ns;
+}
+
+static void row_cpus(struct bench *b, const char *keys)
+{
+	char name[64];
+	struct rounds r = {.name = name, .unit = "ns"};
+	unsigned me = (unsigned)sched_getcpu(), other = me ? 0 : 1;
+
+	if (b->n_cpus < 2)
+		return;
+	(void)snprintf(name, sizeof(name), "program %s, 2 CPUs at once", keys);
+	for (unsigned i = 0; i < ROUNDS; i++) {
+		double alone = run(b, OURS, b->packets) -
+			       run(b, NOTHING, b->packets);
+
+		round_share(&r, beside(b, other), alone);
+	}
+	row_print(&r, false, "a packet on this CPU, beside one CPU alone");
 }
 
 int main(void)
 {
-	struct bench b = {.rnd = 0x853c49e6748fea9b, .fd = {0}};
-	cpu_set_t cpu;
+	static struct bench b;
 
-	b.packets = getenv("BENCH_QUICK") ? 4 * KEYS : 16 * KEYS;
-	CPU_ZERO(&cpu);
-	CPU_SET((unsigned)sched_getcpu(), &cpu);
-	if (sched_setaffinity(0, sizeof(cpu), &cpu))
-		die("sched_setaffinity");
+	b.packets = quick() ? 8 * N_KEYS : 16 * N_KEYS;
+	bench_start();
 	bench_open(&b);
+	if (full_table_load(&b.full, 1))
+		die("full table");
 	set_targets(&b);
 	fill_tables(&b);
-	b.rank = calloc(b.full.n, sizeof(*b.rank));
-	b.zipf = calloc(b.full.n, sizeof(*b.zipf));
-	if (!b.rank || !b.zipf)
-		die("calloc");
+	keys_open(&b.keys, &b.full);
 	for (unsigned f = 0; f < FAMILIES; f++) {
-		rank_family(&b, (enum family)f);
 		for (unsigned zipf = 0; zipf < 2; zipf++) {
-			char name[32];
+			char keys[32];
 
-			(void)snprintf(name, sizeof(name), "v%d %s",
+			(void)snprintf(keys, sizeof(keys), "v%d %s",
 				       f == FAMILY_IP4 ? 4 : 6,
 				       zipf ? "Zipf" : "uniform");
-			make_keys(&b, (enum family)f, zipf);
-			row(&b, name, same_counts(&b));
-			budget(&b, name);
+			make_keys(&b, (enum family)f, zipf ? HOT : ANNOUNCED);
+			row_program(&b, keys,
+				    zipf ? AT_LEAST(8, 4) : AT_LEAST(15, 8));
+			if (f == FAMILY_IP4 && !zipf)
+				row_parser(&b);
+			budget(&b, keys);
+			if (f == FAMILY_IP4)
+				row_cpus(&b, keys);
 			forget(&b);
 		}
 	}
-	free(b.rank);
-	free(b.zipf);
+	keys_close(&b.keys);
 	free(b.full.e);
 	program_rival_bpf__destroy(b.skel);
 	return 0;

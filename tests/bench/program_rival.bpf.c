@@ -5,8 +5,9 @@
  * that both run as they are and what the driver costs can be subtracted.
  *
  * The rival is the obvious build: two LPM_TRIE lookups, two PERCPU_HASH
- * updates (the pair, the port), one random number per packet. step_parse and
- * step_lookup are the program cut short behind that step.
+ * updates (the pair, the port), one random number per packet. The step_
+ * programs are ours cut short behind that step. minimal is the least that can
+ * read an address: Ethernet and IPv4, no options, no tags.
  */
 #include "../../bpf/asmeter.bpf.c"
 
@@ -26,7 +27,16 @@ struct {
 	__type(value, struct bench_key);
 } bench_keys SEC(".maps");
 
-enum { TO_NOTHING, TO_OURS, TO_RIVAL, TO_PARSE, TO_LOOKUP, TARGETS };
+enum {
+	TO_NOTHING,
+	TO_OURS,
+	TO_RIVAL,
+	TO_MINIMAL,
+	TO_PARSE,
+	TO_LOOKUP,
+	TO_PAIR,
+	TARGETS
+};
 
 struct {
 	__uint(type, BPF_MAP_TYPE_PROG_ARRAY);
@@ -35,7 +45,9 @@ struct {
 	__uint(value_size, 4);
 } bench_to SEC(".maps");
 
-__u32 bench_pos;
+/* Of each CPU, in a line of its own. */
+#define BENCH_CPUS 64
+__u32 bench_pos[BENCH_CPUS][16];
 __u32 bench_family = 4;
 __u64 bench_sum;
 
@@ -43,7 +55,8 @@ static __always_inline void next_packet(struct xdp_md *ctx)
 {
 	void *data = (void *)(long)ctx->data;
 	void *end = (void *)(long)ctx->data_end;
-	__u32 at = bench_pos++ % BENCH_KEYS;
+	__u32 cpu = bpf_get_smp_processor_id() & (BENCH_CPUS - 1);
+	__u32 at = bench_pos[cpu][0]++ % BENCH_KEYS;
 	struct bench_key *k = bpf_map_lookup_elem(&bench_keys, &at);
 
 	if (!k || data + 54 > end)
@@ -64,8 +77,10 @@ static __always_inline void next_packet(struct xdp_md *ctx)
 DRIVER(drive_nothing, TO_NOTHING)
 DRIVER(drive_ours, TO_OURS)
 DRIVER(drive_rival, TO_RIVAL)
+DRIVER(drive_minimal, TO_MINIMAL)
 DRIVER(drive_parse, TO_PARSE)
 DRIVER(drive_lookup, TO_LOOKUP)
+DRIVER(drive_pair, TO_PAIR)
 
 SEC("xdp.frags")
 int nothing(struct xdp_md *ctx)
@@ -75,7 +90,9 @@ int nothing(struct xdp_md *ctx)
 
 /* ------------------------------------------------------ ours, cut short */
 
-static __always_inline int step(struct xdp_md *ctx, bool lookup)
+enum step { STEP_PARSE, STEP_LOOKUP, STEP_PAIR };
+
+static __always_inline int step(struct xdp_md *ctx, const enum step last)
 {
 	struct pkt pkt = {
 		.ctx = ctx,
@@ -84,16 +101,23 @@ static __always_inline int step(struct xdp_md *ctx, bool lookup)
 		.len = bpf_xdp_get_buff_len(ctx),
 		.xdp = 1,
 	};
-	__u32 flags, zero = 0, mask = cfg.word_mask;
-	__u32 slot = count_slot(ctx->ingress_ifindex, &flags);
+	struct count_key key = {.ifindex = ctx->ingress_ifindex};
+	struct count_size size = {.packets = 1, .wire_bytes = pkt.len};
 	struct asm_table_value *table;
+	__u32 zero = 0, mask = cfg.word_mask;
 	struct pkt_view view = {};
 
 	if (pkt_parse(&pkt, &view) != PKT_IP)
 		return XDP_PASS;
-	bench_sum += slot + view.src[0] + view.dst[0] + view.ip_bytes;
-	if (!lookup)
+	if (last == STEP_PARSE) {
+		bench_sum += (__u64)view.src[0] + view.dst[0] + view.ip_bytes;
 		return XDP_PASS;
+	}
+	size.ip_bytes = view.ip_bytes;
+	if (last == STEP_PAIR) {
+		meter_pair(count_part(), &key, &view, &size);
+		return XDP_PASS;
+	}
 	table = bpf_map_lookup_elem(&asm_table, &zero);
 	if (!table)
 		return XDP_PASS;
@@ -111,13 +135,33 @@ static __always_inline int step(struct xdp_md *ctx, bool lookup)
 SEC("xdp.frags")
 int step_parse(struct xdp_md *ctx)
 {
-	return step(ctx, false);
+	return step(ctx, STEP_PARSE);
 }
 
 SEC("xdp.frags")
 int step_lookup(struct xdp_md *ctx)
 {
-	return step(ctx, true);
+	return step(ctx, STEP_LOOKUP);
+}
+
+SEC("xdp.frags")
+int step_pair(struct xdp_md *ctx)
+{
+	return step(ctx, STEP_PAIR);
+}
+
+SEC("xdp.frags")
+int minimal(struct xdp_md *ctx)
+{
+	void *data = (void *)(long)ctx->data;
+	void *end = (void *)(long)ctx->data_end;
+
+	if (data + 34 > end || *(__u16 *)(data + 12) != bpf_htons(0x0800))
+		return XDP_PASS;
+	bench_sum += (__u64)bpf_ntohl(*(__u32 *)(data + 26)) +
+		     bpf_ntohl(*(__u32 *)(data + 30)) +
+		     bpf_ntohs(*(__u16 *)(data + 16));
+	return XDP_PASS;
 }
 
 /* ------------------------------------------------------------- the rival */
