@@ -6,13 +6,19 @@
  * THE INDEX
  *
  * Rows are found through a hash index of 64-byte lines. A pair hashes to a
- * line and a 12-bit tag; slots of a line fill from the first to the last and
- * are never emptied, so the first empty slot ends the search: the pair is
- * new and goes there. A full line sends its later pairs on to the next one
- * (COUNT_LINES lines in all); when those are full too, or no row is left, the
- * packet is counted as map_full. A tag is checked before the row is touched,
- * so a hit costs one line of the index and one row: two cache lines. There is
- * no lock and no retry, because each bank of each CPU has one writer.
+ * line, to one of its sixteen slots, and to a 12-bit tag. The search begins at
+ * that slot and goes around the line; slots are never emptied, so the first
+ * empty one ends it: the pair is new and goes there. A full line sends its
+ * later pairs on to the next one (COUNT_LINES lines in all); when those are
+ * full too, or no row is left, the packet is counted as map_full. A tag is
+ * checked before the row is touched, so a hit costs one line of the index and
+ * one row: two cache lines. There is no lock and no retry, because each bank
+ * of each CPU has one writer.
+ *
+ * With twice as many slots as rows most pairs sit in the slot where the search
+ * begins. That one is tried without a loop; a branch that the CPU guesses
+ * right is what the row's load need not wait for. An index that was filled in
+ * another order may give a pair a second row, and both are summed.
  */
 #ifndef ASMETER_COUNT_H
 #define ASMETER_COUNT_H
@@ -21,13 +27,17 @@
 
 #define COUNT_LINES    3
 #define COUNT_ROW_MASK 0xfffffu
+/* Where the search begins in a line; the line is picked by the low bits. */
+#define COUNT_WAY(hash) ((hash) >> 16 & (ASM_INDEX_WAYS - 1))
 
+/* As it stands in a row (struct asm_row), so that two words compare it. */
 struct count_key {
-	__u32 src_ix;
-	__u32 dst_ix;
 	__u32 ifindex;
 	__u8 dir;
 	__u8 family;
+	__u16 reserved;
+	__u32 src_ix;
+	__u32 dst_ix;
 };
 
 /* Measures of one packet (or of the packets a GSO packet becomes). */
@@ -110,9 +120,18 @@ static __always_inline __u32 count_hash(const struct count_key *key)
 static __always_inline bool count_is(const struct asm_row *row,
 				     const struct count_key *key)
 {
-	return row->src_ix == key->src_ix && row->dst_ix == key->dst_ix &&
-	       row->ifindex == key->ifindex && row->dir == key->dir &&
-	       row->family == key->family;
+	const __u64 *r = (const __u64 *)&row->ifindex;
+	const __u64 *k = (const __u64 *)key;
+
+	return !((r[0] ^ k[0]) | (r[1] ^ k[1]));
+}
+
+static __always_inline void count_row_add(struct asm_row *row,
+					  const struct count_size *size)
+{
+	row->packets += size->packets;
+	row->ip_bytes += size->ip_bytes;
+	row->wire_bytes += size->wire_bytes;
 }
 
 /* Takes the next free row for a pair and writes its key; 0 when full. */
@@ -148,21 +167,21 @@ count_new_row(__u32 part, const struct count_key *key, __u32 *ret_number)
 }
 
 /* The row of a pair, made when it is new; NULL: map full. */
-static __always_inline struct asm_row *count_row(__u32 part,
+static __always_inline struct asm_row *count_row(__u32 part, __u32 hash,
 						 const struct count_key *key)
 {
-	__u32 hash = count_hash(key), lines = cfg.line_mask + 1;
-	__u32 tag = hash & ~COUNT_ROW_MASK;
+	__u32 lines = cfg.line_mask + 1, tag = hash & ~COUNT_ROW_MASK;
+	__u32 at, way, slot, number;
 	struct asm_index_line *line;
 	struct asm_row *row;
-	__u32 at, slot, number;
 
 	for (__u32 i = 0; i < COUNT_LINES; i++) {
 		at = part * lines + ((hash + i) & cfg.line_mask);
 		line = bpf_map_lookup_elem(&asm_index, &at);
 		if (!line)
 			return NULL;
-		for (__u32 way = 0; way < ASM_INDEX_WAYS; way++) {
+		for (__u32 k = 0; k < ASM_INDEX_WAYS; k++) {
+			way = (COUNT_WAY(hash) + k) % ASM_INDEX_WAYS;
 			slot = line->slot[way];
 			if (!slot) {
 				row = count_new_row(part, key, &number);
@@ -182,23 +201,44 @@ static __always_inline struct asm_row *count_row(__u32 part,
 }
 
 /*
- * Adds to the row of a pair; false: map full. A global function, so that the
- * verifier walks the search once and not for each way that leads here.
+ * The whole search; 0: map full. A global function, so that the verifier
+ * walks it once and not for each way that leads here.
  */
-__noinline int count_pair(__u32 part, const struct count_key *key,
-			  const struct count_size *size)
+__noinline int count_search(__u32 part, __u32 hash, const struct count_key *key,
+			    const struct count_size *size)
 {
 	struct asm_row *row;
 
 	if (!key || !size)
 		return 0;
-	row = count_row(part, key);
+	row = count_row(part, hash, key);
 	if (!row)
 		return 0;
-	row->packets += size->packets;
-	row->ip_bytes += size->ip_bytes;
-	row->wire_bytes += size->wire_bytes;
+	count_row_add(row, size);
 	return 1;
+}
+
+/* Adds to the row of a pair; false: map full. */
+static __always_inline bool count_pair(__u32 part, const struct count_key *key,
+				       const struct count_size *size)
+{
+	__u32 hash = count_hash(key), slot;
+	__u32 at = part * (cfg.line_mask + 1) + (hash & cfg.line_mask);
+	struct asm_index_line *line = bpf_map_lookup_elem(&asm_index, &at);
+	struct asm_row *row;
+
+	if (!line)
+		return false;
+	slot = line->slot[COUNT_WAY(hash)];
+	if (!((slot ^ hash) & ~COUNT_ROW_MASK)) {
+		at = part * cfg.rows + (slot & COUNT_ROW_MASK);
+		row = bpf_map_lookup_elem(&asm_rows, &at);
+		if (row && count_is(row, key)) {
+			count_row_add(row, size);
+			return true;
+		}
+	}
+	return count_search(part, hash, key, size);
 }
 
 #endif

@@ -93,8 +93,8 @@ static void make_keys(struct bench *b)
 	if (!pairs)
 		die("calloc");
 	for (uint32_t i = 0; i < b->n_pairs; i++)
-		pairs[i] = (struct pair){
-			1 + i % ASES, 1 + (i % ASES * 7919 + i / ASES) % ASES};
+		pairs[i] = (struct pair){1 + i % ASES, 1 + (i % ASES * 7919 +
+							    i / ASES) % ASES};
 	for (uint32_t i = b->n_pairs - 1; i > 0; i--) {
 		uint32_t at = (uint32_t)(rnd64(&rnd) % (i + 1));
 		struct pair x = pairs[i];
@@ -103,10 +103,10 @@ static void make_keys(struct bench *b)
 		pairs[at] = x;
 	}
 	for (uint32_t i = 0; i < KEYS; i++)
-		b->keys[i] = pairs[i < b->n_pairs
-					   ? i
-					   : (uint32_t)(rnd64(&rnd) %
-							b->n_pairs)];
+		b->keys[i] =
+			pairs[i < b->n_pairs
+				      ? i
+				      : (uint32_t)(rnd64(&rnd) % b->n_pairs)];
 	b->skel->bss->bench_mask = KEYS - 1;
 	free(pairs);
 }
@@ -226,7 +226,8 @@ static struct counters *counters_of(struct bench *b)
 	int fds[ASM_MAP_COUNT];
 	struct counters *c;
 
-#define X(id, name) fds[ASM_MAP_##id] = bpf_object__find_map_fd_by_name(obj, #name);
+#define X(id, name) \
+	fds[ASM_MAP_##id] = bpf_object__find_map_fd_by_name(obj, #name);
 	ASM_MAPS(X)
 #undef X
 	if (counters_open(fds, &c))
@@ -274,8 +275,7 @@ static void row_update(uint32_t rows, uint32_t n_pairs, struct goal goal)
 		double h = run(&b, b.skel->progs.base, b.packets);
 		double o = run(&b, b.skel->progs.ours, b.packets) - h;
 
-		round_ratio(&r, o,
-			    run(&b, b.skel->progs.rival, b.packets) - h);
+		round_ratio(&r, o, run(&b, b.skel->progs.rival, b.packets) - h);
 	}
 	row_print(&r, false,
 		  "vs PERCPU_HASH on the pair; %u ASes, %u rows, equal sums",

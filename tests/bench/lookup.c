@@ -48,8 +48,9 @@ static void row_second(const struct lookups *l, struct rounds *r,
 
 static void rows4(struct lookups *l, struct keys *k, enum key_set set)
 {
-	static const struct goal dir[KEY_SETS] = {
-		{0}, {'>', 1, 0.8}, {'>', 1.5, 0.8}};
+	static const struct goal dir[KEY_SETS] = {{0},
+						  {'>', 1, 0.8},
+						  {'>', 1.5, 0.8}};
 	const struct lookup_bpf *s = l->skel;
 	char name[64];
 	struct rounds r = {.name = name, .unit = "ns"};

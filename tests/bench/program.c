@@ -366,8 +366,8 @@ static void row_cpus(struct bench *b, const char *keys)
 		return;
 	(void)snprintf(name, sizeof(name), "program %s, 2 CPUs at once", keys);
 	for (unsigned i = 0; i < ROUNDS; i++) {
-		double alone = run(b, OURS, b->packets) -
-			       run(b, NOTHING, b->packets);
+		double alone =
+			run(b, OURS, b->packets) - run(b, NOTHING, b->packets);
 
 		round_share(&r, beside(b, other), alone);
 	}
