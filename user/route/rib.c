@@ -291,19 +291,15 @@ static uint32_t path_find(const struct rib *rib, uint32_t head, int src,
 	return n;
 }
 
+/* Adds a path to a node that is there already, with a value or without. */
 static int path_add(struct rib *rib, struct radix *r, struct source *s,
-		    const struct prefix *p, struct path path)
+		    uint32_t node, struct path path)
 {
-	uint32_t node = 0, n = pool_alloc(&rib->paths), head, prev;
+	uint32_t n = pool_alloc(&rib->paths), head, prev;
 	struct before old;
 
-	if (n)
-		node = radix_insert(r, p);
-	if (!node) {
-		if (n)
-			pool_free(&rib->paths, n);
+	if (!n)
 		return -ENOMEM;
-	}
 	head = radix_at(r, node)->value;
 	/* behind the others: the best stays first, whatever comes */
 	if (head) {
@@ -339,38 +335,48 @@ static void path_replace(struct rib *rib, struct radix *r, uint32_t node,
 		attr_unref(rib->attrs, was);
 }
 
+static bool source_full(const struct source *s)
+{
+	return s->cfg.max_prefixes &&
+	       s->paths[FAMILY_IP4] + s->paths[FAMILY_IP6] >=
+		       s->cfg.max_prefixes;
+}
+
+/* One walk finds the node or makes it; that of a source at its bound makes
+ * none. What is left without a value by a failure goes again. */
 int rib_announce(struct rib *rib, int src, const struct prefix *p,
 		 uint32_t path_id, struct attr *attr, uint32_t now_s)
 {
 	struct source *s = source_at(rib, src);
-	uint32_t node, n = 0, prev;
+	uint32_t node, n, prev;
 	struct radix *r;
+	int rc;
 
 	if (!s || p->family >= FAMILIES ||
 	    p->len > family_bits((enum family)p->family))
 		return -EINVAL;
 	r = &rib->radix[p->family];
-	node = radix_find(r, p);
-	if (node)
-		n = path_find(rib, radix_at(r, node)->value, src, path_id,
-			      &prev);
-	if (!n && node)
+	node = source_full(s) ? radix_find(r, p) : radix_insert(r, p);
+	if (!node)
+		return source_full(s) ? -EDQUOT : -ENOMEM;
+	n = path_find(rib, radix_at(r, node)->value, src, path_id, &prev);
+	if (!n)
 		n = path_find_stale(rib, radix_at(r, node)->value, src);
 	if (n) {
 		path_at(rib, n)->path_id = path_id;
 		path_replace(rib, r, node, n, attr, now_s);
 		return 0;
 	}
-	if ((node && paths_full(rib, radix_at(r, node)->value, src)) ||
-	    (s->cfg.max_prefixes &&
-	     s->paths[FAMILY_IP4] + s->paths[FAMILY_IP6] >=
-		     s->cfg.max_prefixes))
+	if (source_full(s) || paths_full(rib, radix_at(r, node)->value, src))
 		return -EDQUOT;
-	return path_add(rib, r, s, p,
-			(struct path){.attr = attr,
-				      .since_s = now_s,
-				      .path_id = path_id,
-				      .source = (uint8_t)src});
+	rc = path_add(rib, r, s, node,
+		      (struct path){.attr = attr,
+				    .since_s = now_s,
+				    .path_id = path_id,
+				    .source = (uint8_t)src});
+	if (rc && !radix_at(r, node)->value)
+		radix_tidy(r, p);
+	return rc;
 }
 
 /* Takes path n out of the node's list and frees it, the attributes excepted:
