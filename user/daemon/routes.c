@@ -16,6 +16,8 @@
 #include "kernel/grace.h"
 
 #define INSTALL_CHUNK 20000u /* prefixes a turn of the loop: some 10 ms */
+#define FEW_CHANGES   256u   /* are published at once */
+#define PAUSE_FACTOR  4 /* … after a pause of so many times the last one */
 #define LOC_RETRY_NS  (600 * NSEC_PER_SEC) /* also to see a newer file */
 
 struct region {
@@ -35,6 +37,10 @@ struct routes {
 	int src_own, src_override, src_loc;
 
 	uv_timer_t flush;
+	uv_check_t turn;
+	struct mono flushed_until; /* not at once before */
+	bool complete_now;         /* a feed has just become complete */
+	bool later;                /* put off, or on hold */
 	uv_work_t grace;
 	uint64_t seal; /* being waited for; 0: none */
 	int grace_err;
@@ -72,9 +78,15 @@ static void start_grace(struct routes *r);
 static void flush_table(struct routes *r)
 {
 	enum table_flush how =
-		r->files && r->installed ? TABLE_FLUSH_BUSY : TABLE_FLUSH_NOW;
+		r->complete_now ? TABLE_FLUSH_NOW : TABLE_FLUSH_BUSY;
+	struct mono start = mono_now(), end;
 	int rc = table_flush(r->table, how, now_s());
 
+	r->complete_now = false;
+	r->later = rc == TABLE_LATER;
+	end = mono_now();
+	r->flushed_until =
+		mono_add_ns(end, PAUSE_FACTOR * mono_diff_ns(start, end));
 	if (rc == -ENOSPC && !r->no_space) {
 		log_error("the prefix table is full: some prefixes keep their "
 			  "old answer; raise counters.table-words");
@@ -132,6 +144,28 @@ static void on_flush(uv_timer_t *t)
 
 	review(r);
 	if (!r->seal && !r->gap[FAMILY_IP4] && !r->gap[FAMILY_IP6])
+		flush_table(r);
+}
+
+/*
+ * Behind the I/O of each turn: a few changes are published at once, so that an
+ * UPDATE is in the kernel within a millisecond. Many are a table that loads,
+ * and wait for its end (or the timer, which waits as long as they come by the
+ * thousand, but not for more than two seconds). The pause keeps a neighbour
+ * that flaps a default route (a change of every slot) from taking more than a
+ * fifth of the time.
+ */
+static void on_turn(uv_check_t *h)
+{
+	struct routes *r = h->data;
+	uint32_t n = table_changes(r->table);
+
+	if (!r->complete_now &&
+	    (!n || n > FEW_CHANGES || r->later ||
+	     mono_diff_ns(r->flushed_until, mono_now()) < 0))
+		return;
+	review(r);
+	if (!r->gap[FAMILY_IP4] && !r->gap[FAMILY_IP6])
 		flush_table(r);
 }
 
@@ -522,7 +556,9 @@ static void start_timers(struct routes *r)
 {
 	(void)uv_timer_init(r->loop, &r->flush);
 	(void)uv_idle_init(r->loop, &r->install);
-	r->flush.data = r->install.data = r;
+	(void)uv_check_init(r->loop, &r->turn);
+	r->flush.data = r->install.data = r->turn.data = r;
+	(void)uv_check_start(&r->turn, on_turn);
 	(void)uv_timer_start(&r->flush, on_flush, 0, ROUTES_FLUSH_MS);
 }
 
@@ -564,6 +600,7 @@ void routes_bgp_complete(struct routes *r, enum family f)
 {
 	if (!bgp_paths(r, f))
 		return; /* an empty feed is no table */
+	r->complete_now |= !r->bgp_complete[f];
 	r->bgp_complete[f] = true;
 	review(r);
 }
@@ -574,6 +611,7 @@ void routes_stop(struct routes *r)
 		return;
 	r->stopped = true;
 	(void)uv_timer_stop(&r->flush);
+	(void)uv_check_stop(&r->turn);
 	(void)uv_idle_stop(&r->install);
 }
 

@@ -22,6 +22,8 @@
 #include "route/rib.h"
 #include "route/table.h"
 
+/* How often what waits is published. A few changes do not wait: they are in
+ * the table as soon as the turn of the loop that brought them is done. */
 #define ROUTES_FLUSH_MS 200
 #define ROUTES_HOLD_MS  120000
 

@@ -441,6 +441,11 @@ static bool put_off(struct table *t, enum table_flush how)
 	return busy;
 }
 
+uint32_t table_changes(const struct table *t)
+{
+	return t->changes;
+}
+
 /* What stopped it: 0, -EAGAIN (reclaim first), or a failure. */
 static int flush_family(struct table *t, enum family f)
 {

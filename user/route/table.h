@@ -83,6 +83,10 @@ enum table_result {
  */
 int table_flush(struct table *t, enum table_flush how, uint64_t now_s);
 
+/* Changes that the RIB has reported since the last flush: 0 when there is
+ * nothing new to publish. */
+uint32_t table_changes(const struct table *t);
+
 /* See above. A seal covers all that was retired before it; one that a later
  * table_seal() overtook is void, and reclaiming it does nothing. */
 uint64_t table_seal(struct table *t);
