@@ -4,11 +4,17 @@
  * and announces the whole table of libloc's database, each prefix with its
  * real origin AS, IPv4 and IPv6, End-of-RIB behind each family.
  *
- *   bgpfeed [-d DATABASE] [-n MAX] [-p OWN-PREFIX]... -a LOCAL-AS
- *           -l ADDR[:PORT] -6 NEXT-HOP6
+ *   bgpfeed [-d DATABASE] [-n MAX] [-p OWN-PREFIX]... [-t TOGGLED-PREFIX] [-x]
+ *           -a LOCAL-AS -l ADDR[:PORT] -6 NEXT-HOP6
  *
  * ADDR is the IPv4 next hop as well. Prefixes of one origin AS share their
- * UPDATE messages. Prints "sent N4 ipv4 N6 ipv6 in S s" per session.
+ * UPDATE messages. Prints "sent N4 ipv4 N6 ipv6 in S s from T" per session; T
+ * is the monotonic clock at the first UPDATE.
+ *
+ * -t: announced by the local AS with the first SIGUSR1, withdrawn with the
+ * second, and so on. -x: a message that no speaker can accept follows the last
+ * End-of-RIB; the neighbour's NOTIFICATION says that it has got there: "read in
+ * S s". The process ends then.
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -45,7 +51,18 @@ struct feed {
 	int fd;
 	uint8_t *buf; /* not yet sent */
 	size_t used;
+	struct loc_entry toggled; /* asn 0: none */
+	bool announced;
+	bool until_read; /* -x */
 };
+
+static volatile sig_atomic_t toggle;
+
+static void on_toggle(int sig)
+{
+	(void)sig;
+	toggle = 1;
+}
 
 static void die(const char *what)
 {
@@ -250,6 +267,24 @@ static size_t feed_update6(struct feed *f, const struct loc_entry *e, size_t n)
 	return i;
 }
 
+/* Only IPv4: the way of all others. */
+static bool feed_toggle(struct feed *f)
+{
+	uint8_t *p;
+
+	toggle = 0;
+	f->announced = !f->announced;
+	if (f->announced)
+		return feed_update4(f, &f->toggled, 1) && feed_flush(f);
+	p = feed_begin(f);
+	if (!p)
+		return false;
+	p = put16(p, nlri_len(&f->toggled.prefix));
+	p = put16(put_nlri(p, &f->toggled.prefix), 0);
+	feed_end(f, MSG_UPDATE, p);
+	return feed_flush(f);
+}
+
 static bool feed_end_of_rib(struct feed *f, enum family family)
 {
 	uint8_t *p = feed_begin(f);
@@ -322,21 +357,60 @@ static bool feed_table(struct feed *f, const struct table *t,
 	       (last == FAMILY_IP6 || feed_end_of_rib(f, FAMILY_IP6));
 }
 
+static double seconds_since(struct mono t)
+{
+	return (double)mono_diff_ns(t, mono_now()) / 1e9;
+}
+
+/* A message of a type that there is not; then waits for the last word. */
+static void feed_until_read(struct feed *f, struct mono t0)
+{
+	uint8_t *p = feed_begin(f);
+	static uint8_t trash[65536];
+
+	if (!p)
+		return;
+	feed_end(f, 0xff, p);
+	if (!feed_flush(f))
+		return;
+	/* KEEPALIVEs are not the last word: a NOTIFICATION (type 3) is, or
+	 * the end. */
+	for (;;) {
+		ssize_t len = recv(f->fd, trash, 19, MSG_WAITALL);
+		size_t rest;
+
+		if (len != 19 || trash[18] == 3)
+			break;
+		rest = ((size_t)trash[16] << 8 | trash[17]) - 19;
+		if (rest && recv(f->fd, trash, rest, MSG_WAITALL) <= 0)
+			break;
+	}
+	printf("read in %.4f s\n", seconds_since(t0));
+}
+
 static void feed_session(struct feed *f, const struct table *t)
 {
 	size_t n[FAMILIES] = {0, 0};
-	struct mono t0 = mono_now();
+	struct mono t0;
 
+	f->announced = false;
 	if (!feed_open(f, ntohl(f->nh4.s_addr)) || !feed_read_open(f) ||
 	    !feed_keepalive(f))
 		return;
+	t0 = mono_now();
 	if (!feed_table(f, t, n))
 		return;
-	printf("sent %zu ipv4 %zu ipv6 in %.2f s\n", n[FAMILY_IP4],
-	       n[FAMILY_IP6], (double)mono_diff_ns(t0, mono_now()) / 1e9);
+	printf("sent %zu ipv4 %zu ipv6 in %.2f s from %.6f\n", n[FAMILY_IP4],
+	       n[FAMILY_IP6], seconds_since(t0), (double)t0.ns / 1e9);
 	(void)fflush(stdout);
+	if (f->until_read) {
+		feed_until_read(f, t0);
+		exit(fflush(stdout) != 0);
+	}
 	for (struct mono last = mono_now();;) {
 		if (!feed_drain(f, 5000))
+			return;
+		if (toggle && f->toggled.asn && !feed_toggle(f))
 			return;
 		if (mono_diff_ns(last, mono_now()) > 30 * NSEC_PER_SEC) {
 			if (!feed_keepalive(f))
@@ -384,13 +458,21 @@ int main(int argc, char **argv)
 	size_t n_own = 0;
 	int opt, lfd, err;
 
-	while ((opt = getopt(argc, argv, "d:n:a:l:6:p:")) != -1) {
+	while ((opt = getopt(argc, argv, "d:n:a:l:6:p:t:x")) != -1) {
 		switch (opt) {
 		case 'p':
 			if (n_own == OWN_MAX ||
 			    prefix_parse(optarg, &own[n_own].prefix) != 0)
 				return 2;
 			n_own++;
+			break;
+		case 't':
+			if (prefix_parse(optarg, &f.toggled.prefix) != 0 ||
+			    f.toggled.prefix.family != FAMILY_IP4)
+				return 2;
+			break;
+		case 'x':
+			f.until_read = true;
 			break;
 		case 'd':
 			path = optarg;
@@ -413,6 +495,10 @@ int main(int argc, char **argv)
 	}
 	if (!addr || !f.as)
 		return 2;
+	if (f.toggled.prefix.len) {
+		f.toggled.asn = f.as;
+		(void)signal(SIGUSR1, on_toggle);
+	}
 	err = loc_db_open(path, &db);
 	if (!err)
 		err = loc_db_walk(db, table_add, &t);
