@@ -104,7 +104,7 @@ int main(int argc, char **argv)
 	bench_start();
 	if (full_table_load(&full, 1))
 		die("full table");
-	lookups_open(&l, &full, 1u << 23);
+	lookups_open(&l, &full, 1u << 23, true);
 	keys_open(&k, &full);
 	for (unsigned set = 0; set < KEY_SETS && strchr(only, '4'); set++)
 		rows4(&l, &k, (enum key_set)set);

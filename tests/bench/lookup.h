@@ -85,7 +85,7 @@ static inline void lookups_fill(struct lookups *l, struct full_table *full)
 }
 
 static inline void lookups_open(struct lookups *l, struct full_table *full,
-				uint32_t n_words)
+				uint32_t n_words, bool rivals)
 {
 	struct lookup_bpf *s = lookup_bpf__open_and_load();
 	struct table_cfg cfg = {NULL, n_words, NULL, ASM_AS_SLOTS, &l->state};
@@ -105,7 +105,8 @@ static inline void lookups_open(struct lookups *l, struct full_table *full,
 	cfg.as = l->as;
 	load_table(&l->loaded, full, &cfg);
 	table_stats(l->loaded.table, &l->stats);
-	lookups_fill(l, full);
+	if (rivals)
+		lookups_fill(l, full);
 }
 
 static inline void lookups_close(struct lookups *l)
