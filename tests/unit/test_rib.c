@@ -434,12 +434,20 @@ Test(rib, bounds)
 	struct attr *a = attr_intern(t, &spec);
 	struct prefix p = {.len = 24};
 	int src = rib_source_add(rib, &cfg);
+	size_t bytes;
 
 	for (uint32_t i = 0; i < 5; i++) {
 		p.hi = (uint64_t)i << 40;
 		cr_assert_eq(rib_announce(rib, src, &p, 0, a, 0),
 			     i < 3 ? 0 : -EDQUOT);
 	}
+	/* what is refused leaves nothing behind, not even unused nodes */
+	bytes = rib_bytes(rib);
+	for (uint32_t i = 5; i < 10000; i++) {
+		p.hi = (uint64_t)i << 40;
+		cr_assert_eq(rib_announce(rib, src, &p, 0, a, 0), -EDQUOT);
+	}
+	cr_assert_eq(rib_bytes(rib), bytes);
 	p.hi = 0; /* replacing is not growing */
 	cr_assert_eq(rib_announce(rib, src, &p, 0, a, 0), 0);
 	cr_assert_eq(rib_withdraw(rib, src, &p, 0), 0);

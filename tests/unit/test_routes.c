@@ -102,3 +102,56 @@ Test(routes, source_is_libloc_until_bgp_is_complete)
 	routes_info(r, &ri);
 	cr_assert_str_eq(ri.source[FAMILY_IP4], "bgp");
 }
+
+static uint32_t as_of_host(const struct routes *r, uint32_t host)
+{
+	const struct addr a = {(uint64_t)host << 32, 0, FAMILY_IP4};
+
+	return table_lookup(r->table, &a);
+}
+
+static void announce_host(struct routes *r, int src, uint32_t host)
+{
+	const struct prefix p = {(uint64_t)host << 32, 0, 32, FAMILY_IP4};
+
+	room = 1;
+	cr_assert_eq(announce(r, src, &p, 9, 0), 0);
+}
+
+/* A few changes need no timer; many wait until the feed is complete; and who
+ * keeps the table busy has to wait, too. */
+Test(routes, few_changes_are_published_in_their_turn)
+{
+	struct config cfg = {.libloc = {.use = CONFIG_LOC_NEVER}};
+	struct routes *r = routes_new();
+	int bgp;
+
+	r->cfg = &cfg;
+	r->turn.data = r;
+	r->loc_tried = mono_now();
+	cr_assert_eq(add_source(r, RIB_BGP, "bgp", &bgp), 0);
+	on_turn(&r->turn);
+	cr_assert_eq(r->flushed_until.ns, 0, "nothing to publish");
+	announce_host(r, bgp, 1);
+	cr_assert_eq(as_of_host(r, 1), 0);
+	on_turn(&r->turn);
+	cr_assert_eq(as_of_host(r, 1), 9);
+
+	announce_host(r, bgp, 2);
+	r->flushed_until = mono_add_ns(mono_now(), 3600 * NSEC_PER_SEC);
+	on_turn(&r->turn);
+	cr_assert_eq(as_of_host(r, 2), 0);
+	r->flushed_until = mono_now();
+	on_turn(&r->turn);
+	cr_assert_eq(as_of_host(r, 2), 9);
+
+	for (uint32_t i = 0; i <= FEW_CHANGES; i++)
+		announce_host(r, bgp, 1000 + i);
+	r->flushed_until = mono_now();
+	on_turn(&r->turn);
+	cr_assert_eq(as_of_host(r, 1000), 0);
+	routes_bgp_complete(r, FAMILY_IP4);
+	on_turn(&r->turn);
+	cr_assert_eq(as_of_host(r, 1000), 9);
+	cr_assert_eq(as_of_host(r, 1000 + FEW_CHANGES), 9);
+}
