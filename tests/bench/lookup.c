@@ -100,7 +100,7 @@ int main(int argc, char **argv)
 	struct lookups l;
 	struct keys k;
 
-	packets = quick() ? 1u << 20 : 1u << 22;
+	packets = quick() ? 1u << 20 : 1u << 21;
 	bench_start();
 	if (full_table_load(&full, 1))
 		die("full table");

@@ -20,7 +20,17 @@
 #define ROWS   (1u << 17)
 #define LINES  (1u << 14)
 
-enum target { NOTHING, OURS, RIVAL, MINIMAL, PARSE, LOOKUP, PAIR, TARGETS };
+enum target {
+	NOTHING,
+	OURS,
+	RIVAL,
+	MINIMAL,
+	LENGTH,
+	PARSE,
+	LOOKUP,
+	PAIR,
+	TARGETS
+};
 
 /* As in program_rival.bpf.c. */
 struct rival_pair {
@@ -92,6 +102,7 @@ static void set_targets(struct bench *b)
 	set_target(b, OURS, s->progs.xdp_meter, s->progs.drive_ours);
 	set_target(b, RIVAL, s->progs.rival, s->progs.drive_rival);
 	set_target(b, MINIMAL, s->progs.minimal, s->progs.drive_minimal);
+	set_target(b, LENGTH, s->progs.length, s->progs.drive_length);
 	set_target(b, PARSE, s->progs.step_parse, s->progs.drive_parse);
 	set_target(b, LOOKUP, s->progs.step_lookup, s->progs.drive_lookup);
 	set_target(b, PAIR, s->progs.step_pair, s->progs.drive_pair);
@@ -269,26 +280,31 @@ static void row_program(struct bench *b, const char *keys, struct goal goal)
 		  pairs);
 }
 
+#define PARTS 5
+
 /* Where ours goes: each step beside the whole. */
 static void budget(struct bench *b, const char *keys)
 {
-	static const char *const part[] = {"parse", "two lookups",
-					   "row of the pair", "port and rest"};
-	static const enum target upto[] = {PARSE, LOOKUP, PAIR, OURS};
-	struct rounds *r = calloc(4, sizeof(*r));
+	static const char *const part[PARTS] = {"frame length", "parse",
+						"two lookups",
+						"row of the pair",
+						"port and rest"};
+	static const enum target upto[PARTS] = {LENGTH, PARSE, LOOKUP, PAIR,
+						OURS};
+	struct rounds *r = calloc(PARTS, sizeof(*r));
 	char name[64];
 
 	for (unsigned i = 0; r && i < ROUNDS; i++) {
-		double h = run(b, NOTHING, b->packets), v[4], last = h;
+		double h = run(b, NOTHING, b->packets), v[PARTS], last = h;
 
-		for (unsigned k = 0; k < 4; k++)
+		for (unsigned k = 0; k < PARTS; k++)
 			v[k] = run(b, upto[k], b->packets);
-		for (unsigned k = 0; k < 4; k++) {
-			round_share(&r[k], v[k] - last, v[3] - h);
+		for (unsigned k = 0; k < PARTS; k++) {
+			round_share(&r[k], v[k] - last, v[PARTS - 1] - h);
 			last = v[k];
 		}
 	}
-	for (unsigned k = 0; r && k < 4; k++) {
+	for (unsigned k = 0; r && k < PARTS; k++) {
 		(void)snprintf(name, sizeof(name), "budget %s: %s", keys,
 			       part[k]);
 		r[k].name = name;
@@ -321,7 +337,8 @@ static void row_parser(struct bench *b)
 		round_share(&r, o, run(b, MINIMAL, b->packets) - h);
 	}
 	row_print(&r, false,
-		  "plain IPv4; the reader knows Ethernet and IPv4 only");
+		  "plain IPv4, frame length included; the reader knows "
+		  "Ethernet and IPv4 only");
 }
 
 /* ------------------------------------------------------------- two CPUs */

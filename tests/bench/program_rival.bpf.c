@@ -7,7 +7,9 @@
  * The rival is the obvious build: two LPM_TRIE lookups, two PERCPU_HASH
  * updates (the pair, the port), one random number per packet. The step_
  * programs are ours cut short behind that step. minimal is the least that can
- * read an address: Ethernet and IPv4, no options, no tags.
+ * read what a meter counts: Ethernet and IPv4, no options, no tags; the length
+ * of the frame as ours asks for it, since there may be more than one buffer.
+ * length does only that.
  */
 #include "../../bpf/asmeter.bpf.c"
 
@@ -32,6 +34,7 @@ enum {
 	TO_OURS,
 	TO_RIVAL,
 	TO_MINIMAL,
+	TO_LENGTH,
 	TO_PARSE,
 	TO_LOOKUP,
 	TO_PAIR,
@@ -78,6 +81,7 @@ DRIVER(drive_nothing, TO_NOTHING)
 DRIVER(drive_ours, TO_OURS)
 DRIVER(drive_rival, TO_RIVAL)
 DRIVER(drive_minimal, TO_MINIMAL)
+DRIVER(drive_length, TO_LENGTH)
 DRIVER(drive_parse, TO_PARSE)
 DRIVER(drive_lookup, TO_LOOKUP)
 DRIVER(drive_pair, TO_PAIR)
@@ -110,7 +114,8 @@ static __always_inline int step(struct xdp_md *ctx, const enum step last)
 	if (pkt_parse(&pkt, &view) != PKT_IP)
 		return XDP_PASS;
 	if (last == STEP_PARSE) {
-		bench_sum += (__u64)view.src[0] + view.dst[0] + view.ip_bytes;
+		bench_sum += (__u64)view.src[0] + view.dst[0] + view.ip_bytes +
+			     pkt.len;
 		return XDP_PASS;
 	}
 	size.ip_bytes = view.ip_bytes;
@@ -160,7 +165,15 @@ int minimal(struct xdp_md *ctx)
 		return XDP_PASS;
 	bench_sum += (__u64)bpf_ntohl(*(__u32 *)(data + 26)) +
 		     bpf_ntohl(*(__u32 *)(data + 30)) +
-		     bpf_ntohs(*(__u16 *)(data + 16));
+		     bpf_ntohs(*(__u16 *)(data + 16)) +
+		     bpf_xdp_get_buff_len(ctx);
+	return XDP_PASS;
+}
+
+SEC("xdp.frags")
+int length(struct xdp_md *ctx)
+{
+	bench_sum += bpf_xdp_get_buff_len(ctx);
 	return XDP_PASS;
 }
 
