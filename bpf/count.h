@@ -217,44 +217,38 @@ static __always_inline struct asm_row *count_row(__u32 part, __u32 hash,
 }
 
 /*
- * The whole search; 0: map full. A global function, so that the verifier
- * walks it once and not for each way that leads here.
+ * Adds to the row of a pair; 0: map full. A global function, so that the
+ * verifier walks it once and not for each way that leads here, and so that its
+ * stack is not that of the programs.
  */
-__noinline int count_search(__u32 part, __u32 hash, const struct count_key *key,
-			    const struct count_size *size)
+__noinline int count_pair(__u32 part, const struct count_key *key,
+			  const struct count_size *size)
 {
+	struct asm_index_line *line;
 	struct asm_row *row;
+	__u32 hash, slot, at;
 
 	if (!key || !size)
 		return 0;
-	row = count_row(part, hash, key);
-	if (!row)
-		return 0;
-	count_row_add(row, size);
-	return 1;
-}
-
-/* Adds to the row of a pair; false: map full. */
-static __always_inline bool count_pair(__u32 part, const struct count_key *key,
-				       const struct count_size *size)
-{
-	__u32 hash = count_hash(key), slot;
-	__u32 at = part * (cfg.line_mask + 1) + (hash & cfg.line_mask);
-	struct asm_index_line *line = bpf_map_lookup_elem(&asm_index, &at);
-	struct asm_row *row;
-
+	hash = count_hash(key);
+	at = part * (cfg.line_mask + 1) + (hash & cfg.line_mask);
+	line = bpf_map_lookup_elem(&asm_index, &at);
 	if (!line)
-		return false;
+		return 0;
 	slot = line->slot[COUNT_WAY(hash)];
 	if (!((slot ^ hash) & ~COUNT_ROW_MASK)) {
 		at = part * cfg.rows + (slot & COUNT_ROW_MASK);
 		row = bpf_map_lookup_elem(&asm_rows, &at);
 		if (row && count_is(row, key)) {
 			count_row_add(row, size);
-			return true;
+			return 1;
 		}
 	}
-	return count_search(part, hash, key, size);
+	row = count_row(part, hash, key);
+	if (!row)
+		return 0;
+	count_row_add(row, size);
+	return 1;
 }
 
 #endif
