@@ -16,16 +16,16 @@
  * of each CPU has one writer.
  *
  * With twice as many slots as rows most pairs sit in the slot where the search
- * begins. That one is tried without a loop; a branch that the CPU guesses
+ * begins. That one is tried without a loop: a branch that the CPU guesses
  * right is what the row's load need not wait for. An index that was filled in
  * another order may give a pair a second row, and both are summed.
  *
  * MEASURED (tests/bench/counters; a shared virtual Zen 4; compare, don't quote)
  *
- *   85,000 pairs, ns an update                             of PERCPU_HASH
- *   PERCPU_HASH on the pair                       220-244
+ *   85,000 pairs, ns an update                           against the hash
+ *   PERCPU_HASH on the pair                       220-309
  *   slots filled from the first on, a loop             83         3.0x
- *   the slot first that the hash picks                 41         5.3x  <-
+ *   the slot first that the hash picks              41-97     3.2-5.3x  <-
  *
  *   100,000 pairs, 2 CPUs, ms a drain
  *   PERCPU_HASH, next key and lookup                  221

@@ -74,13 +74,15 @@
  * IPv4 alone, and cannot be changed by one store.
  *
  * On a virtual Zen 4 with returns made safe (SRSO), which makes each helper
- * call dearer, on two CPUs shared with much else, the order is the same: 25 to
- * 140 times LPM_TRIE for IPv4, 15 to 40 for IPv6; against DIR-24-8 0.8 to 1.6
- * hot, 1.1 to 1.9 cold, and 0.5 to 1.3 on announced keys, where 8 MB of keys
- * fight with both tables for the cache. The second lookup of a packet adds a
- * fifth to all of the first: as long as no branch is guessed wrong the two
- * overlap, and one that is ends that for both. `make bench` prints the same
- * for the machine it runs on.
+ * call dearer, two CPUs shared with much else, medians of three runs lay
+ * between: 24 and 143 times LPM_TRIE for IPv4, 10 and 31 for IPv6; against
+ * DIR-24-8 0.8 and 1.0 hot, 0.7 and 1.7 cold, 0.65 and 0.76 announced (8 MB of
+ * keys pass by, and the two loads of ours wait for each other where the one of
+ * DIR-24-8 does not). The lower ones are those of a machine whose cache belongs
+ * to others. The second lookup of a packet adds 20 to 70 % of the first for
+ * IPv4, 50 to 95 % for IPv6: the two overlap until a branch is guessed wrong,
+ * which with IPv6 (is it a leaf of the root? is the walk at its end?) happens
+ * more often. `make bench` prints the same for the machine it runs on.
  *
  * LIMITS
  *
@@ -96,9 +98,9 @@
  * 100 Gbit/s of 64-byte frames are 148.8 million packets a second, 4.65
  * million a core and 215 ns a packet with 32 queues; of the mix of a border
  * (600 bytes in the mean) 20 million, 0.63 million a core, 1,600 ns a packet.
- * The program takes 160 to 280 ns on the machine above with every packet of
- * another pair, less with real flows: the mix costs a sixth of each core at
- * worst, a flood of smallest frames to random places all of it.
+ * The program takes 160 to 350 ns for IPv4 on that machine, every packet of
+ * another pair: the mix costs a tenth to a fifth of each core, a flood of
+ * smallest frames to random places more than all of it.
  *
  * Table: one, whatever the number of cores; 2^25 words, 128 MB, of which
  * what is announced is filled (make bench, "4 million prefixes"). With 8 cores
