@@ -41,7 +41,9 @@
 
 #include <linux/types.h>
 
-/* Increased whenever the layout of a pinned map changes. */
+/* Increased whenever the layout of a pinned map changes. A map that is new
+ * changes none: a daemon that finds the pins of one that did not have it makes
+ * it (user/kernel/load.c). */
 #define ASM_ABI_VERSION 1u
 
 #define ASM_PIN_DIR "/sys/fs/bpf/asmeter"
@@ -157,6 +159,9 @@ struct asm_as {
 #define ASM_IFF_NO_L2     (1u << 0)  /* frames start with the IP header */
 #define ASM_IFF_ATTACHED  (1u << 8)  /* metered now */
 #define ASM_IFF_QDISC     (1u << 9)  /* its clsact qdisc is ours */
+/* It went without a last look at its counters, and came back: base says
+ * nothing. */
+#define ASM_IFF_NO_BASE   (1u << 10)
 #define ASM_IFF_SAMPLED   (1u << 11) /* asm_rates has a rate for it */
 #define ASM_IFF_GEN_SHIFT 24         /* the top byte: see asm_sampler */
 struct asm_if {
@@ -309,7 +314,8 @@ struct asm_state {
 	__u32 table_epoch;        /* grows by one with each published change */
 	__u64 table_published_at; /* seconds since the epoch, UTC */
 	__u64 created_at;         /* of the maps, seconds since the epoch */
-	__u64 reserved[8];
+	__u64 moved; /* 1: all of the maps before these is in here */
+	__u64 reserved[7];
 };
 
 /* The maps, in the order in which their descriptors are handed around. */

@@ -20,6 +20,16 @@ fail() {
 
 far() { ip netns exec far "$@"; }
 
+# wait_for SECONDS COMMAND...: until it succeeds; the time is when to give up
+wait_for() {
+	local end=$((SECONDS + $1))
+	shift
+	until "$@" >/dev/null 2>&1; do
+		[ $SECONDS -lt $end ] || return 1
+		sleep 0.1
+	done
+}
+
 # rig [MTU]: the two interfaces, quiet (no address, no router advertisements).
 rig() {
 	ip netns add far
@@ -58,6 +68,30 @@ addresses() {
 	} }'
 }
 
+# events_begin: from here on the kernel's messages about interfaces are kept.
+# events_none WHAT: fails if there was one about r0. Messages of our own show
+# that the listener listens.
+events_canary() {
+	ip link set r0 alias "canary$1"
+	wait_for 10 grep -q "canary$1" "$work/events" ||
+		fail "the monitor of events is deaf"
+}
+events_begin() {
+	ip -d monitor link >"$work/events" 2>&1 &
+	monitor=$!
+	wait_for 10 sh -c "ip link set r0 alias up; sleep 0.1; grep -q up '$work/events'" ||
+		fail "no monitor of events"
+	events_canary 1
+	: >"$work/events"
+}
+events_none() {
+	events_canary 2
+	kill $monitor
+	wait $monitor 2>/dev/null || true
+	[ "$(grep -c '^\(Deleted \)\?[0-9]*: r0' "$work/events")" = 1 ] ||
+		fail "$1: the interface saw it: $(cat "$work/events")"
+}
+
 # settle: until what is still in r0's receive queue (a busy machine leaves it to
 # ksoftirqd) has been counted: no packet for 0.3 s.
 settle() {
@@ -85,6 +119,6 @@ sum() {
 # same EXPECTED COUNTED WHAT: identical, or the first differences.
 same() {
 	cmp -s "$1" "$2" && return
-	diff "$1" "$2" | head -n 20
+	diff -a "$1" "$2" | head -n 20
 	fail "$3: sent (<) and counted (>) differ"
 }

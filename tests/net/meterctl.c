@@ -7,6 +7,7 @@
  *
  *   load [ROWS [LINES [WORDS]]]   load and pin (adopts what is pinned)
  *   attach IF [IN [OUT]]          modes as in attach.h; loads nothing
+ *   attach-other IF [IN]          with programs of other attach types
  *   detach IF | list | unpin
  *   table FILE                    lines "prefix asn" become the prefix table
  *   swap FILE FILE N MS           the one, the other, N times, MS apart
@@ -100,6 +101,36 @@ static int cmd_attach(int argc, char **argv)
 		die(msg, NULL);
 	if (msg[0])
 		fprintf(stderr, "%s\n", msg);
+	kern_done(&k);
+	return show_status(NULL, &st);
+}
+
+/* As a release would that gave its programs other attach types: links made
+ * with those take no program of ours on some kernels. */
+static int cmd_attach_other(int argc, char **argv)
+{
+	static const struct {
+		enum kern_prog prog;
+		uint32_t type;
+	} other[] = {{KERN_PROG_XDP, 0},
+		     {KERN_PROG_EGRESS, 47}, /* BPF_TCX_EGRESS */
+		     {KERN_PROG_INGRESS, 46}};
+	struct attach_opts opts = {.pin_dir = pin_dir};
+	struct kern k = open_kern();
+	struct attach_status st;
+	char msg[KERN_MSG_LEN];
+
+	if (argc < 1 || (argc > 1 && attach_want_parse(argv[1], &opts.in)))
+		die("attach-other IF [IN]", NULL);
+	for (size_t i = 0; i < sizeof(other) / sizeof(*other); i++) {
+		int fd = kern_load_variant(&k, other[i].prog, other[i].type);
+
+		need(fd, "variant");
+		close(k.prog_fd[other[i].prog]);
+		k.prog_fd[other[i].prog] = fd;
+	}
+	if (attach_iface(&k, argv[0], &opts, &st, msg, sizeof(msg)))
+		die(msg, NULL);
 	kern_done(&k);
 	return show_status(NULL, &st);
 }
@@ -477,7 +508,7 @@ int main(int argc, char **argv)
 		    {"unpin", cmd_unpin},   {"table", cmd_table},
 		    {"swap", cmd_swap},     {"drain", cmd_drain},
 		    {"check", cmd_check},   {"balance", cmd_balance},
-		    {"stats", cmd_stats}};
+		    {"stats", cmd_stats},   {"attach-other", cmd_attach_other}};
 
 	if (argc > 2 && !strcmp(argv[1], "-d")) {
 		pin_dir = argv[2];

@@ -155,13 +155,18 @@ static int explain(struct job *j, const char *what, int rc)
 	return rc == -EINVAL || rc == -ENOTSUP ? -EOPNOTSUPP : rc;
 }
 
-static int prog_of(const struct job *j, enum asm_dir d, enum attach_mode mode)
+static enum kern_prog prog_number(enum asm_dir d, enum attach_mode mode)
 {
 	if (d == ASM_DIR_OUT)
-		return j->k->prog_fd[KERN_PROG_EGRESS];
-	if (mode == ATTACH_NATIVE || mode == ATTACH_GENERIC)
-		return j->k->prog_fd[KERN_PROG_XDP];
-	return j->k->prog_fd[KERN_PROG_INGRESS];
+		return KERN_PROG_EGRESS;
+	return mode == ATTACH_NATIVE || mode == ATTACH_GENERIC
+		       ? KERN_PROG_XDP
+		       : KERN_PROG_INGRESS;
+}
+
+static int prog_of(const struct job *j, enum asm_dir d, enum attach_mode mode)
+{
+	return j->k->prog_fd[prog_number(d, mode)];
 }
 
 static bool want_allows(enum attach_want want, enum attach_mode mode,
@@ -182,15 +187,37 @@ static bool want_allows(enum attach_want want, enum attach_mode mode,
 	}
 }
 
+/* A link made by another release may have been made with another expected
+ * attach type, and some kernels let no program of a different one in: then the
+ * same program is loaded with that. */
+static int replace(const struct job *j, const struct link_pin *p,
+		   enum kern_prog prog)
+{
+	const uint32_t types[] = {0, link_attach_type(p)};
+	int rc = link_replace(j->dir, p, j->k->prog_fd[prog]);
+
+	for (size_t i = 0; rc == -EINVAL && i < 2; i++) {
+		int fd = kern_load_variant(j->k, prog, types[i]);
+
+		if (fd < 0)
+			continue;
+		rc = link_replace(j->dir, p, fd);
+		close(fd);
+	}
+	return rc;
+}
+
 /* Puts the present program behind what is attached. */
 static int refresh(struct job *j, enum asm_dir d,
 		   const struct attach_side *side)
 {
 	const struct link_pin *p = link_find(&j->links, j->st.ifindex, d);
-	int fd = prog_of(j, d, side->mode), rc;
+	enum kern_prog prog = prog_number(d, side->mode);
+	int rc;
 
-	rc = p ? link_replace(j->dir, p, fd)
-	       : clsact_set(j->st.ifindex, d, fd, &j->made_qdisc);
+	rc = p ? replace(j, p, prog)
+	       : clsact_set(j->st.ifindex, d, j->k->prog_fd[prog],
+			    &j->made_qdisc);
 	return rc ? explain(j, "replacing the program", rc) : 0;
 }
 
@@ -314,13 +341,21 @@ static int attach_side(struct job *j, enum asm_dir d, enum attach_want want,
 	return rc;
 }
 
+/* Gone, or in another network namespace. */
+static bool is_away(uint32_t ifindex)
+{
+	char name[IF_NAMESIZE];
+
+	return !ifindex || !if_indextoname(ifindex, name);
+}
+
 /* Pins whose interface is gone and whose name this one has. */
 static void remove_dead(struct job *j, const char *ifname)
 {
 	for (size_t i = 0; i < j->links.n; i++) {
 		const struct link_pin *p = &j->links.v[i];
 
-		if (!p->ifindex && link_is_named(p, ifname))
+		if (is_away(p->ifindex) && link_is_named(p, ifname))
 			(void)link_remove(j->dir, p);
 	}
 }
@@ -437,6 +472,58 @@ int attach_iface(const struct kern *k, const char *ifname,
 out:
 	link_list_done(&j.links);
 	close(lock);
+	return rc;
+}
+
+/* The filters on clsact, which have no link. */
+static int refresh_filters(struct job *j)
+{
+	struct asm_if ifc;
+	uint32_t id;
+	int rc = 0;
+
+	for (uint32_t s = 0; s < ASM_IF_SLOTS && !rc; s++) {
+		if (slot_read(j->k->map_fd[ASM_MAP_IFS], s, &ifc) ||
+		    !(ifc.flags & ASM_IFF_ATTACHED) ||
+		    ifstat_get(ifc.ifindex, NULL, &j->st))
+			continue;
+		for (unsigned d = 0; d < ASM_DIRS && !rc; d++) {
+			const struct attach_side side = {.mode = ATTACH_CLSACT};
+
+			if (!link_find(&j->links, ifc.ifindex,
+				       (enum asm_dir)d) &&
+			    !clsact_get(ifc.ifindex, (enum asm_dir)d, &id))
+				rc = refresh(j, (enum asm_dir)d, &side);
+		}
+	}
+	return rc;
+}
+
+int attach_refresh_all(const struct kern *k, const char *pin_dir, char *msg,
+		       size_t msg_len)
+{
+	struct job j = {.dir = pins_dir(pin_dir),
+			.k = k,
+			.msg = msg,
+			.msg_len = msg_len};
+	int rc = link_list_read(j.dir, &j.links);
+
+	for (size_t i = 0; i < j.links.n && !rc; i++) {
+		const struct link_pin *p = &j.links.v[i];
+		enum attach_mode mode = p->tcx ? ATTACH_TCX : ATTACH_NATIVE;
+
+		if (!p->ifindex)
+			continue;
+		(void)snprintf(j.st.name, sizeof(j.st.name), "%.15s", p->name);
+		rc = replace(&j, p, prog_number(p->dir, mode));
+		if (rc == -ENOLINK) /* it went this moment */
+			rc = 0;
+		if (rc)
+			rc = explain(&j, "replacing the program", rc);
+	}
+	if (!rc)
+		rc = refresh_filters(&j);
+	link_list_done(&j.links);
 	return rc;
 }
 
@@ -636,6 +723,31 @@ int attach_list(const char *pin_dir,
 		rc = list_rest(&l);
 	link_list_done(&l.links);
 	close(l.ifs_fd);
+	return rc;
+}
+
+int attach_look(const char *pin_dir, uint32_t ifindex,
+		struct attach_status *ret, bool *ret_meant)
+{
+	const char *dir = pins_dir(pin_dir);
+	struct link_list links = {0};
+	struct asm_if ifc = {0};
+	int ifs_fd = open_ifs(dir), rc;
+	uint32_t slot;
+
+	if (ifs_fd < 0)
+		return ifs_fd;
+	rc = link_list_read(dir, &links);
+	slot = slot_find(ifs_fd, ifindex);
+	if (!rc && slot != ASM_IF_UNLISTED)
+		rc = slot_read(ifs_fd, slot, &ifc);
+	if (!rc) {
+		fill_status(&links, ifc.name, ifindex, slot, ret);
+		*ret_meant =
+			slot == ASM_IF_UNLISTED || ifc.flags & ASM_IFF_ATTACHED;
+	}
+	link_list_done(&links);
+	close(ifs_fd);
 	return rc;
 }
 

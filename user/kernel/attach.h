@@ -85,6 +85,13 @@ int attach_iface(const struct kern *k, const char *ifname,
 		 const struct attach_opts *opts, struct attach_status *ret,
 		 char *msg, size_t msg_len);
 
+/* Puts the programs of k behind everything that is attached, whatever its
+ * network namespace; the caller holds the lock of the pins. When one cannot be
+ * replaced those before it are already: call it again, with the programs of
+ * before or after. */
+int attach_refresh_all(const struct kern *k, const char *pin_dir, char *msg,
+		       size_t msg_len);
+
 /* Whether attach_iface() has what it needs: the interface (-ENODEV), and
  * unless TC is asked for no other XDP program (-EBUSY). Changes nothing. Not
  * seen: what only the driver knows. msg as with attach_iface(). */
@@ -104,6 +111,12 @@ int attach_detach(const char *pin_dir, const char *ifname, char *msg,
 int attach_list(const char *pin_dir,
 		int (*fn)(void *ctx, const struct attach_status *st),
 		void *ctx);
+
+/* The state of one interface by its index, whatever it is called. *ret_meant:
+ * it should be attached, as far as the pins know; false after a detach.
+ * -ENOENT: no pins are there at all. */
+int attach_look(const char *pin_dir, uint32_t ifindex,
+		struct attach_status *ret, bool *ret_meant);
 
 /* The state of one interface by its name; -ENOENT when it is not attached. */
 int attach_get(const char *pin_dir, const char *ifname,

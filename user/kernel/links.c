@@ -218,6 +218,13 @@ int link_add_tcx(const char *dir, const char *ifname, uint32_t ifindex,
 	return pin_link(dir, ifname, ifindex, link_suffix(true, d), (int)fd);
 }
 
+uint32_t link_attach_type(const struct link_pin *p)
+{
+	if (!p->tcx)
+		return BPF_XDP;
+	return p->dir == ASM_DIR_OUT ? TCX_EGRESS : TCX_INGRESS;
+}
+
 int link_replace(const char *dir, const struct link_pin *p, int prog_fd)
 {
 	char path[PINS_PATH_LEN];

@@ -49,6 +49,9 @@ int link_add_xdp(const char *dir, const char *ifname, uint32_t ifindex,
 int link_add_tcx(const char *dir, const char *ifname, uint32_t ifindex,
 		 int prog_fd, enum asm_dir d);
 
+/* The expected attach type that names where the link is. */
+uint32_t link_attach_type(const struct link_pin *p);
+
 /* Replaces the program behind a link. */
 int link_replace(const char *dir, const struct link_pin *p, int prog_fd);
 

@@ -9,11 +9,15 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/utsname.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "asmeter.skel.h"
+#include "kernel/attach.h"
+#include "kernel/grace.h"
+#include "kernel/migrate.h"
 #include "kernel/pins.h"
 #include "kernel/tap.h"
 
@@ -243,19 +247,16 @@ static int read_state(int fd, struct asm_state *ret)
 }
 
 /* Takes the sizes of the pinned maps for those that were left open, and
- * compares the others. */
+ * compares the others: -ESTALE when one differs. */
 static int state_match(const struct asm_state *st, struct kern_cfg *cfg,
 		       char *msg, size_t msg_len)
 {
-	const struct {
-		const char *name;
-		uint32_t have;
-		uint32_t *want;
-	} sizes[] = {{"rows", st->rows, &cfg->rows},
-		     {"index lines", st->index_lines, &cfg->index_lines},
-		     {"table words", st->table_words, &cfg->table_words},
-		     {"possible CPUs", st->n_cpus, &cfg->n_cpus}};
-	uint32_t n_cpus = possible_cpus();
+	uint32_t *const sizes[] = {&cfg->rows, &cfg->index_lines,
+				   &cfg->table_words, &cfg->n_cpus};
+	const uint32_t have[] = {st->rows, st->index_lines, st->table_words,
+				 st->n_cpus};
+	bool rows_given = cfg->rows && cfg->rows != st->rows;
+	bool lines_given = cfg->index_lines, other = false;
 
 	if (st->abi_version != ASM_ABI_VERSION) {
 		msg_set(msg, msg_len,
@@ -266,21 +267,15 @@ static int state_match(const struct asm_state *st, struct kern_cfg *cfg,
 		return -EPROTO;
 	}
 	if (!cfg->n_cpus)
-		cfg->n_cpus = n_cpus;
+		cfg->n_cpus = possible_cpus();
 	for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
-		if (!*sizes[i].want)
-			*sizes[i].want = sizes[i].have;
-		if (*sizes[i].want == sizes[i].have)
-			continue;
-		msg_set(msg, msg_len,
-			"the maps in %s have %u %s, the configuration wants "
-			"%u: change it back, or run `asmeter detach --all` "
-			"(their counts end) and start again",
-			cfg->pin_dir, sizes[i].have, sizes[i].name,
-			*sizes[i].want);
-		return -EPROTO;
+		if (!*sizes[i])
+			*sizes[i] = have[i];
+		other |= *sizes[i] != have[i];
 	}
-	return 0;
+	if (other && rows_given && !lines_given)
+		cfg->index_lines = 0; /* follows from rows */
+	return other ? -ESTALE : 0;
 }
 
 /* Opens the pinned maps into *k. asm_state is pinned last, so it stands for
@@ -327,6 +322,40 @@ static void kern_zero(struct kern *k)
 	k->adopted = false;
 }
 
+/* Is it of the type and size that everybody will take it for? */
+static int check_shape(unsigned map, int fd, const struct asm_state *st)
+{
+	const uint32_t parts = ASM_BANKS * st->n_cpus;
+	const struct {
+		uint32_t value, entries;
+	} want[ASM_MAP_COUNT] = {
+		[ASM_MAP_STATE] = {sizeof(struct asm_state), 1},
+		[ASM_MAP_TABLE] = {st->table_words * 4, 1},
+		[ASM_MAP_AS] = {sizeof(struct asm_as), ASM_AS_SLOTS},
+		[ASM_MAP_IFS] = {sizeof(struct asm_if), ASM_IF_SLOTS},
+		[ASM_MAP_PORTS] = {sizeof(struct asm_port),
+				   parts * ASM_PORT_SLOTS},
+		[ASM_MAP_CPU] = {sizeof(struct asm_cpu), parts},
+		[ASM_MAP_INDEX] = {sizeof(struct asm_index_line),
+				   parts * st->index_lines},
+		[ASM_MAP_ROWS] = {sizeof(struct asm_row), parts * st->rows},
+		[ASM_MAP_GRACE] = {4, 1},
+	};
+	struct bpf_map_info info = {0};
+	uint32_t len = sizeof(info);
+
+	if (!want[map].entries)
+		return 0;
+	if (bpf_obj_get_info_by_fd(fd, &info, &len))
+		return -errno;
+	if (info.type != (map == ASM_MAP_GRACE ? BPF_MAP_TYPE_ARRAY_OF_MAPS
+					       : BPF_MAP_TYPE_ARRAY) ||
+	    info.key_size != 4 || info.value_size != want[map].value ||
+	    info.max_entries != want[map].entries)
+		return -EPROTO;
+	return 0;
+}
+
 static int adopt(struct kern_cfg *cfg, struct kern *k, char *msg,
 		 size_t msg_len)
 {
@@ -342,10 +371,20 @@ static int adopt(struct kern_cfg *cfg, struct kern *k, char *msg,
 		return rc;
 	}
 	rc = state_match(&st, cfg, msg, msg_len);
-	if (rc)
-		return rc;
-	k->adopted = true;
-	return 0;
+	for (unsigned i = 0; i < ASM_MAP_COUNT && (!rc || rc == -ESTALE); i++) {
+		int bad = check_shape(i, k->map_fd[i], &st);
+
+		if (!bad)
+			continue;
+		msg_set(msg, msg_len,
+			"%s/%s is not the map that asm_state speaks of: run "
+			"`asmeter detach --all` (its counts end) and start "
+			"again",
+			cfg->pin_dir, map_names[i]);
+		return bad;
+	}
+	k->adopted = !rc;
+	return rc;
 }
 
 /* -------------------------------------------------------------- loading */
@@ -376,10 +415,11 @@ static int configure(struct asmeter_bpf *skel, const struct kern_cfg *cfg,
 	if (!rc && !k->had[ASM_MAP_TAP])
 		rc = bpf_map__set_max_entries(skel->maps.asm_tap,
 					      cfg->n_cpus + 1);
+	if (!rc && !k->had[ASM_MAP_TABLE])
+		rc = bpf_map__set_value_size(skel->maps.asm_table,
+					     cfg->table_words * 4);
 	if (k->adopted || rc)
 		return rc;
-	rc = bpf_map__set_value_size(skel->maps.asm_table,
-				     cfg->table_words * 4);
 	if (!rc)
 		rc = bpf_map__set_max_entries(skel->maps.asm_ports,
 					      parts * ASM_PORT_SLOTS);
@@ -449,7 +489,7 @@ static int load_object(const struct kern_cfg *cfg, struct kern *k, char *msg,
 		goto out;
 	}
 	rc = take_fds(skel, k);
-	if (!rc && !k->adopted)
+	if (!rc && !k->had[ASM_MAP_STATE])
 		rc = write_state(cfg, k->map_fd[ASM_MAP_STATE]);
 	if (rc)
 		msg_set(msg, msg_len, "loading the BPF object: %s",
@@ -480,10 +520,26 @@ static void unpin_progs(const char *dir)
 			(void)unlink(path);
 }
 
-static int pin_all(const char *dir, const struct kern *k, char *msg,
-		   size_t msg_len)
+/* The maps that are new, below dir or its directory sub. asm_state (0) last:
+ * with it the set is complete. */
+static int pin_maps(const char *dir, const char *sub, const struct kern *k,
+		    char path[PINS_PATH_LEN])
 {
-	char path[PINS_PATH_LEN];
+	int rc = 0;
+
+	for (unsigned i = ASM_MAP_COUNT; i-- > 0 && !rc;) {
+		if (k->had[i])
+			continue;
+		rc = pins_path(path, dir, sub, map_names[i]);
+		if (!rc)
+			rc = pins_put(k->map_fd[i], path);
+	}
+	return rc;
+}
+
+static int pin_progs(const char *dir, const struct kern *k,
+		     char path[PINS_PATH_LEN])
+{
 	int rc = 0;
 
 	for (unsigned i = 0; i < KERN_PROG_COUNT && !rc; i++) {
@@ -491,20 +547,221 @@ static int pin_all(const char *dir, const struct kern *k, char *msg,
 		if (!rc)
 			rc = pins_put(k->prog_fd[i], path);
 	}
-	/* asm_state (0) last: with it the set is complete */
-	for (unsigned i = ASM_MAP_COUNT; i-- > 0 && !rc;) {
-		if (k->had[i])
-			continue;
-		rc = pins_path(path, dir, NULL, map_names[i]);
-		if (!rc)
-			rc = pins_put(k->map_fd[i], path);
-	}
+	return rc;
+}
+
+static int pin_all(const char *dir, const struct kern *k, char *msg,
+		   size_t msg_len)
+{
+	char path[PINS_PATH_LEN];
+	int rc = pin_progs(dir, k, path);
+
+	if (!rc)
+		rc = pin_maps(dir, NULL, k, path);
 	if (rc)
 		msg_set(msg, msg_len, "cannot pin %s: %s", path, strerror(-rc));
-	if (rc && !k->adopted) {
-		unpin_maps(dir);
-		unpin_progs(dir);
+	return rc;
+}
+
+/* ------------------------------------------------------------- resizing */
+
+#define ASIDE "next" /* where the new maps are pinned until they take over */
+
+/* Whether the map stays the same one; the others are made anew. */
+static bool is_kept(unsigned map, bool same_table)
+{
+	switch (map) {
+	case ASM_MAP_STATE:
+	case ASM_MAP_PORTS:
+	case ASM_MAP_CPU:
+	case ASM_MAP_INDEX:
+	case ASM_MAP_ROWS:
+	case ASM_MAP_GRACE:
+		return false;
+	case ASM_MAP_TABLE:
+		return same_table;
+	default:
+		return true;
 	}
+}
+
+/* Those that stay, in *ret as well. */
+static int keep_maps(const struct kern *old, bool same_table, struct kern *ret)
+{
+	for (unsigned i = 0; i < ASM_MAP_COUNT; i++) {
+		if (!is_kept(i, same_table) || !old->had[i])
+			continue;
+		ret->map_fd[i] = fcntl(old->map_fd[i], F_DUPFD_CLOEXEC, 3);
+		if (ret->map_fd[i] < 0)
+			return -errno;
+		ret->had[i] = true;
+	}
+	return 0;
+}
+
+static void remove_aside(const char *dir)
+{
+	char path[PINS_PATH_LEN];
+
+	/* asm_state first: without it the rest is not looked at */
+	for (unsigned i = 0; i < ASM_MAP_COUNT; i++)
+		if (!pins_path(path, dir, ASIDE, map_names[i]))
+			(void)unlink(path);
+	if (!pins_path(path, dir, NULL, ASIDE))
+		(void)rmdir(path);
+}
+
+static int pin_aside(const char *dir, const struct kern *k)
+{
+	char path[PINS_PATH_LEN];
+	int rc = pins_path(path, dir, NULL, ASIDE);
+
+	remove_aside(dir);
+	if (!rc && mkdir(path, 0700))
+		rc = -errno;
+	return rc ? rc : pin_maps(dir, ASIDE, k, path);
+}
+
+static int too_few_rows(const struct kern_cfg *c, uint32_t need, char *msg,
+			size_t msg_len)
+{
+	msg_set(msg, msg_len,
+		"counters.rows: the AS pairs counted so far need %u, not %u: "
+		"raise it, or run `asmeter detach --all` (their counts end)",
+		need, c->rows);
+	return -EINVAL;
+}
+
+/* Steps 2 to 4 of migrate.h. */
+static int take_over(const struct kern_cfg *c, const struct kern *old,
+		     struct kern *k, char *msg, size_t msg_len)
+{
+	uint32_t need = 0;
+	int rc = attach_refresh_all(k, c->pin_dir, msg, msg_len);
+
+	if (rc)
+		return rc;
+	rc = grace_wait(old->map_fd[ASM_MAP_GRACE], old->map_fd[ASM_MAP_STATE]);
+	if (!rc)
+		rc = migrate_totals(old->map_fd, k->map_fd, &need);
+	if (rc == -ENOSPC)
+		return too_few_rows(c, need, msg, msg_len);
+	if (rc) {
+		msg_set(msg, msg_len, "moving the counts: %s", strerror(-rc));
+		return rc;
+	}
+	rc = pin_all(c->pin_dir, k, msg, msg_len);
+	if (!rc)
+		remove_aside(c->pin_dir);
+	return rc;
+}
+
+static int prepare(const struct kern_cfg *c, const struct kern *old,
+		   struct kern *k, char *msg, size_t msg_len)
+{
+	uint32_t need = 0;
+	int rc = load_object(c, k, msg, msg_len);
+
+	if (rc)
+		return rc;
+	rc = migrate_prepare(old->map_fd, k->map_fd, &need);
+	if (rc == -ENOSPC)
+		return too_few_rows(c, need, msg, msg_len);
+	if (!rc)
+		rc = pin_aside(c->pin_dir, k);
+	if (rc)
+		msg_set(msg, msg_len, "preparing maps of other sizes: %s",
+			strerror(-rc));
+	return rc;
+}
+
+/* *k: the maps found in, those of the sizes wanted out. */
+static int resize(struct kern_cfg *c, struct kern *k, char *msg, size_t msg_len)
+{
+	struct kern old = *k;
+	struct asm_state st;
+	int rc = read_state(old.map_fd[ASM_MAP_STATE], &st);
+
+	kern_zero(k);
+	kern_cfg_fill(c);
+	if (!rc)
+		rc = cfg_check(c, msg, msg_len);
+	if (!rc)
+		rc = keep_maps(&old, st.table_words == c->table_words, k);
+	if (!rc)
+		rc = prepare(c, &old, k, msg, msg_len);
+	if (!rc)
+		rc = take_over(c, &old, k, msg, msg_len);
+	else
+		remove_aside(c->pin_dir);
+	if (!rc)
+		k->adopted = true;
+	kern_done(&old);
+	return rc;
+}
+
+/* The maps of the directory aside; -ENOENT: there is no complete set. */
+static int open_aside(const char *dir, const struct kern *old, struct kern *ret)
+{
+	char path[PINS_PATH_LEN];
+	struct asm_state st, was;
+	int rc;
+
+	for (unsigned i = 0; i < ASM_MAP_COUNT; i++) {
+		rc = pins_path(path, dir, ASIDE, map_names[i]);
+		if (!rc)
+			rc = pins_get(path);
+		if (rc == -ENOENT && i != ASM_MAP_STATE)
+			continue; /* kept */
+		if (rc < 0)
+			return rc;
+		ret->map_fd[i] = rc;
+		ret->had[i] = true;
+	}
+	rc = read_state(ret->map_fd[ASM_MAP_STATE], &st);
+	if (!rc)
+		rc = read_state(old->map_fd[ASM_MAP_STATE], &was);
+	if (!rc)
+		rc = keep_maps(old, st.table_words == was.table_words, ret);
+	return rc;
+}
+
+/*
+ * A process that was to move the counts has ended over it: goes on where it
+ * was. The counts may be in both sets, and programs may write to either.
+ */
+static int resume(const char *dir, char *msg, size_t msg_len)
+{
+	struct kern_cfg c = {.pin_dir = dir};
+	struct asm_state st = {0};
+	struct kern old, k;
+	int rc;
+
+	kern_zero(&old);
+	kern_zero(&k);
+	rc = open_maps(dir, &old, msg, msg_len);
+	if (!rc)
+		rc = open_aside(dir, &old, &k);
+	if (!rc)
+		rc = read_state(k.map_fd[ASM_MAP_STATE], &st);
+	if (!rc) {
+		c.rows = st.rows;
+		c.index_lines = st.index_lines;
+		c.table_words = st.table_words;
+		c.n_cpus = st.n_cpus;
+		k.adopted = true;
+		rc = load_object(&c, &k, msg, msg_len);
+	}
+	/* whatever of it is pinned already: all of it is pinned again */
+	memset(k.had, 0, sizeof(k.had));
+	if (!rc)
+		rc = take_over(&c, &old, &k, msg, msg_len);
+	if (rc == -ENOENT) {
+		remove_aside(dir);
+		rc = 0;
+	}
+	kern_done(&old);
+	kern_done(&k);
 	return rc;
 }
 
@@ -520,6 +777,25 @@ static void remove_dirs(const char *dir)
 	if (!pins_path(path, dir, NULL, "links"))
 		(void)rmdir(path);
 	(void)rmdir(dir);
+}
+
+static int load_and_pin(struct kern_cfg *c, struct kern *k, char *msg,
+			size_t msg_len)
+{
+	int rc;
+
+	kern_cfg_fill(c);
+	rc = cfg_check(c, msg, msg_len);
+	if (!rc)
+		rc = load_object(c, k, msg, msg_len);
+	if (rc)
+		return rc;
+	rc = pin_all(c->pin_dir, k, msg, msg_len);
+	if (rc && !k->adopted) {
+		unpin_maps(c->pin_dir);
+		unpin_progs(c->pin_dir);
+	}
+	return rc;
 }
 
 int kern_load(const struct kern_cfg *cfg, struct kern *ret, char *msg,
@@ -550,15 +826,14 @@ int kern_load(const struct kern_cfg *cfg, struct kern *ret, char *msg,
 			strerror(-lock));
 		return lock;
 	}
-	rc = adopt(&c, &k, msg, msg_len);
-	if (rc && rc != -ENOENT)
+	rc = resume(c.pin_dir, msg, msg_len);
+	if (rc)
 		goto out;
-	kern_cfg_fill(&c);
-	rc = cfg_check(&c, msg, msg_len);
-	if (!rc)
-		rc = load_object(&c, &k, msg, msg_len);
-	if (!rc)
-		rc = pin_all(c.pin_dir, &k, msg, msg_len);
+	rc = adopt(&c, &k, msg, msg_len);
+	if (rc == -ESTALE)
+		rc = resize(&c, &k, msg, msg_len);
+	else if (!rc || rc == -ENOENT)
+		rc = load_and_pin(&c, &k, msg, msg_len);
 	if (!rc) {
 		*ret = k;
 		kern_zero(&k);
@@ -602,6 +877,65 @@ int kern_open(const char *pin_dir, struct kern *ret, char *msg, size_t msg_len)
 		kern_zero(&k);
 	}
 	kern_done(&k);
+	return rc;
+}
+
+int kern_load_variant(const struct kern *k, enum kern_prog prog,
+		      uint32_t attach_type)
+{
+	libbpf_print_fn_t old = libbpf_set_print(hear);
+	struct asmeter_bpf *skel = asmeter_bpf__open();
+	struct kern all = *k;
+	struct bpf_program *p;
+	struct kern_cfg c;
+	struct asm_state st;
+	int rc = skel ? read_state(k->map_fd[ASM_MAP_STATE], &st) : -errno;
+
+	if (rc)
+		goto out;
+	c = (struct kern_cfg){.rows = st.rows,
+			      .index_lines = st.index_lines,
+			      .table_words = st.table_words,
+			      .n_cpus = st.n_cpus};
+	all.adopted = true;
+	for (unsigned i = 0; i < ASM_MAP_COUNT; i++)
+		all.had[i] = true;
+	rc = configure(skel, &c, &all);
+	bpf_object__for_each_program(p, skel->obj)(void)
+		bpf_program__set_autoload(p, !strcmp(bpf_program__name(p),
+						     prog_names[prog]));
+	p = bpf_object__find_program_by_name(skel->obj, prog_names[prog]);
+	if (!rc)
+		rc = bpf_program__set_expected_attach_type(
+			p, (enum bpf_attach_type)attach_type);
+	if (!rc)
+		rc = asmeter_bpf__load(skel);
+	if (!rc)
+		rc = fcntl(bpf_program__fd(p), F_DUPFD_CLOEXEC, 3);
+out:
+	asmeter_bpf__destroy(skel);
+	libbpf_set_print(old);
+	return rc == -1 ? -errno : rc;
+}
+
+int kern_pin_again(const struct kern *k, const char *pin_dir)
+{
+	const char *dir = pins_dir(pin_dir);
+	char path[PINS_PATH_LEN], msg[KERN_MSG_LEN];
+	struct kern all = *k;
+	int lock = pins_lock(dir), rc = 0;
+
+	if (lock < 0)
+		return lock;
+	memset(all.had, 0, sizeof(all.had));
+	for (size_t i = 0; i < 2 && !rc; i++) {
+		rc = pins_path(path, dir, NULL, i ? "links" : "progs");
+		if (!rc && mkdir(path, 0700) && errno != EEXIST)
+			rc = -errno;
+	}
+	if (!rc)
+		rc = pin_all(dir, &all, msg, sizeof(msg));
+	close(lock);
 	return rc;
 }
 

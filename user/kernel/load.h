@@ -80,6 +80,15 @@ int kern_load(const struct kern_cfg *cfg, struct kern *ret, char *msg,
  */
 int kern_open(const char *pin_dir, struct kern *ret, char *msg, size_t msg_len);
 
+/* One of the programs with another expected attach type: a link that was made
+ * with such a one takes no other. Returns a descriptor or -errno. */
+int kern_load_variant(const struct kern *k, enum kern_prog prog,
+		      uint32_t attach_type);
+
+/* Pins again what somebody has removed from the directory, which has to be
+ * there still. 0 or -errno. */
+int kern_pin_again(const struct kern *k, const char *pin_dir);
+
 /* Closes the descriptors; what is pinned lives on. Safe on a zeroed struct
  * and after a failed kern_load(). */
 void kern_done(struct kern *k);

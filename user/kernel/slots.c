@@ -118,6 +118,8 @@ int slot_release(int ifs_fd, uint32_t slot, const struct ifstat *st)
 		ifc.base_rx_bytes = st->rx_bytes - ifc.base_rx_bytes;
 		ifc.base_tx_packets = st->tx_packets - ifc.base_tx_packets;
 		ifc.base_tx_bytes = st->tx_bytes - ifc.base_tx_bytes;
+	} else {
+		ifc.flags |= ASM_IFF_NO_BASE;
 	}
 	return slot_write(ifs_fd, slot, &ifc);
 }
