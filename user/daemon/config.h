@@ -179,6 +179,7 @@ struct config {
 	struct config_counters counters;
 	struct config_sampling sampling;
 	uint32_t drain_interval_ms;
+	uint32_t snapshot_interval_ms;
 	enum log_level log_level;
 	char *user; /* "root": privileges are kept (for tests) */
 	char *group;

@@ -13,6 +13,7 @@
 #include "base/log.h"
 #include "base/mono.h"
 #include "daemon/files.h"
+#include "daemon/snap.h"
 #include "kernel/grace.h"
 
 #define INSTALL_CHUNK 20000u /* prefixes a turn of the loop: some 10 ms */
@@ -34,6 +35,7 @@ struct routes {
 	struct rib *rib;
 	struct table *table;
 	struct names *names;
+	struct snap snap;
 	int src_own, src_override, src_loc;
 
 	uv_timer_t flush;
@@ -45,6 +47,7 @@ struct routes {
 	uint64_t seal; /* being waited for; 0: none */
 	int grace_err;
 	bool no_space; /* said so */
+	bool clean;    /* the last flush left nothing to do */
 
 	struct mono started;
 	bool bgp_complete[FAMILIES];
@@ -84,6 +87,7 @@ static void flush_table(struct routes *r)
 
 	r->complete_now = false;
 	r->later = rc == TABLE_LATER;
+	r->clean = rc == TABLE_CLEAN;
 	end = mono_now();
 	r->flushed_until =
 		mono_add_ns(end, PAUSE_FACTOR * mono_diff_ns(start, end));
@@ -137,6 +141,19 @@ static void start_grace(struct routes *r)
 
 static void review(struct routes *r);
 
+/* Is the table worth a snapshot: neither a part of one nor one of before? And
+ * where there are neighbors, what stands in for their feed is not. */
+static bool settled(const struct routes *r)
+{
+	if (r->cfg->bgp.n_neighbors && !r->bgp_complete[FAMILY_IP4] &&
+	    !r->bgp_complete[FAMILY_IP6])
+		return false;
+	return r->clean && !table_changes(r->table) && !r->files &&
+	       !r->gap[FAMILY_IP4] && !r->gap[FAMILY_IP6] &&
+	       !table_held(r->table, FAMILY_IP4) &&
+	       !table_held(r->table, FAMILY_IP6);
+}
+
 /* The old answers stay until there are new ones: see review(). */
 static void on_flush(uv_timer_t *t)
 {
@@ -145,6 +162,8 @@ static void on_flush(uv_timer_t *t)
 	review(r);
 	if (!r->seal && !r->gap[FAMILY_IP4] && !r->gap[FAMILY_IP6])
 		flush_table(r);
+	if (settled(r))
+		snap_turn(&r->snap, r->cfg->snapshot_interval_ms);
 }
 
 /*
@@ -522,6 +541,7 @@ static int open_table(struct routes *r, const int fds[ASM_MAP_COUNT])
 	tc.as = r->as.p;
 	tc.as_slots = ASM_AS_SLOTS;
 	tc.state = r->state.p;
+	snap_start(&r->snap, r->loop, &tc);
 	return table_open(&tc, r->rib, &r->table);
 }
 
@@ -613,6 +633,7 @@ void routes_stop(struct routes *r)
 	(void)uv_timer_stop(&r->flush);
 	(void)uv_check_stop(&r->turn);
 	(void)uv_idle_stop(&r->install);
+	snap_stop(&r->snap, settled(r));
 }
 
 /* ------------------------------------------------------------ looking */
@@ -648,7 +669,8 @@ void routes_info(const struct routes *r, struct routes_info *ret)
 {
 	*ret = (struct routes_info){.loc_loaded = r->loc_open,
 				    .loc_created_at = r->loc_created_at,
-				    .loc_names = r->loc_names};
+				    .loc_names = r->loc_names,
+				    .snap = r->snap.info};
 	table_stats(r->table, &ret->table);
 	for (unsigned i = 0; i < FAMILIES; i++) {
 		enum family f = (enum family)i;

@@ -7,9 +7,9 @@
  * libloc fills a family as long as there is no BGP feed that has reached
  * End-of-RIB for it, and again when no BGP route of that family is left.
  *
- * A table found pinned answers on ("held") until there is something at least
- * as good: a complete BGP feed, or libloc when no neighbor is configured or
- * none has come up in ROUTES_HOLD_MS.
+ * A table found pinned, or after a reboot its snapshot, answers on ("held")
+ * until there is something at least as good: a complete BGP feed, or libloc
+ * when no neighbor is configured or none has come up in ROUTES_HOLD_MS.
  */
 #ifndef DAEMON_ROUTES_H
 #define DAEMON_ROUTES_H
@@ -18,6 +18,7 @@
 
 #include "asmeter/abi.h"
 #include "daemon/config.h"
+#include "daemon/snap.h"
 #include "route/names.h"
 #include "route/rib.h"
 #include "route/table.h"
@@ -39,6 +40,7 @@ struct routes_info {
 	size_t loc_prefixes[FAMILIES];
 	size_t loc_names;
 	char loc_error[128]; /* "" if none */
+	struct snap_info snap;
 };
 
 /* Maps asm_table, asm_as and asm_state for writing and takes the table over.
