@@ -10,7 +10,7 @@ _asmeter_interfaces() {
 
 _asmeter() {
 	local cur=${COMP_WORDS[COMP_CWORD]} verb='' words i
-	local verbs='status top as lookup interfaces peers flows check doctor attach detach help version'
+	local verbs='status top as lookup interfaces peers flows check doctor attach confirm detach help version'
 
 	for ((i = 1; i < COMP_CWORD; i++)); do
 		case ${COMP_WORDS[i]} in
@@ -35,7 +35,8 @@ _asmeter() {
 		top) words='--pairs --once --interval --count --by --dir --when --as --json' ;;
 		flows) words='--once --count --interval --as --prefix --port --protocol --interface --dir --json' ;;
 		as) words='--count --by --when --json' ;;
-		attach) words="--mode $(_asmeter_interfaces)" ;;
+		attach) words="--mode --confirm $(_asmeter_interfaces)" ;;
+		confirm) words="$(_asmeter_interfaces)" ;;
 		detach) words="--all $(_asmeter_interfaces)" ;;
 		doctor) words="--json $(_asmeter_interfaces)" ;;
 		check)

@@ -45,7 +45,8 @@ struct cli {
 	const char *interface;
 	/* attach, detach */
 	const char *mode;
-	bool all; /* interfaces */
+	uint32_t confirm_s; /* 0: not given */
+	bool all;           /* interfaces */
 	/* the words after the verb */
 	char **args;
 	int n_args;
@@ -69,6 +70,7 @@ int cli_flows(struct cli *c);
 int cli_check(struct cli *c);
 int cli_doctor(struct cli *c);
 int cli_attach(struct cli *c);
+int cli_confirm(struct cli *c);
 int cli_detach(struct cli *c);
 int cli_version(struct cli *c);
 
@@ -86,6 +88,14 @@ void cli_flow_print(const struct cli *c, json_t *record);
 
 /* Protocol number of a name ("tcp") or a number; -1: none. */
 int cli_protocol(const char *word);
+
+/* Leaves a process behind that takes the meter off the interface again, unless
+ * it is confirmed in time. After the interface was attached. 0 or -errno;
+ * -EADDRINUSE: another one waits for the same interface. */
+int confirm_wait(const char *ifname, uint32_t seconds);
+/* Tells that process that all is well. -ENOENT: there is none; -EPERM: it, or
+ * this, is not root's. */
+int confirm_tell(const char *ifname);
 
 /* ------------------------------------------------------------ the daemon */
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The verbs that need no daemon: check, attach, detach. */
+/* The verbs that need no daemon: check, attach, detach; see confirm.c. */
 #include <errno.h>
+#include <signal.h>
 #include <string.h>
 
 #include "cli/cli.h"
@@ -154,23 +155,38 @@ static void attach_print(const struct cli *c, const struct attach_status *st,
 	put(c, &b);
 }
 
-int cli_attach(struct cli *c)
+/* Only what is new can be taken back. */
+static int begin_confirm(const struct cli *c)
 {
-	char msg[KERN_MSG_LEN] = "";
-	struct attach_opts opts = {.in = ATTACH_WANT_AUTO,
-				   .out = ATTACH_WANT_AUTO};
 	struct attach_status st;
-	struct kern k = {0};
+	const char *name = c->args[0];
 	int err;
 
-	if (c->mode)
-		(void)attach_want_parse(c->mode, &opts.in);
-	if (opts.in == ATTACH_WANT_TC)
-		opts.out = ATTACH_WANT_TC;
-	err = open_or_load(&k, msg, sizeof(msg));
+	if (!attach_get(NULL, name, &st) && (st.in.alive || st.out.alive)) {
+		fprintf(stderr,
+			"asmeter: %s is metered already: there is nothing to "
+			"confirm\n",
+			name);
+		return CLI_FAULT;
+	}
+	err = confirm_wait(name, c->confirm_s);
+	if (err)
+		fprintf(stderr, "asmeter: %s: %s\n", name,
+			err == -EADDRINUSE ? "an attach is waiting to be "
+					     "confirmed already"
+					   : strerror(-err));
+	return err ? CLI_FAULT : CLI_OK;
+}
+
+static int attach(struct cli *c, const struct attach_opts *opts)
+{
+	char msg[KERN_MSG_LEN] = "";
+	struct attach_status st;
+	struct kern k = {0};
+	int err = open_or_load(&k, msg, sizeof(msg));
+
 	if (!err) {
-		err = attach_iface(&k, c->args[0], &opts, &st, msg,
-				   sizeof(msg));
+		err = attach_iface(&k, c->args[0], opts, &st, msg, sizeof(msg));
 		kern_done(&k);
 	}
 	if (err) {
@@ -179,6 +195,32 @@ int cli_attach(struct cli *c)
 	}
 	attach_print(c, &st, msg);
 	return CLI_OK;
+}
+
+int cli_attach(struct cli *c)
+{
+	struct attach_opts opts = {.in = ATTACH_WANT_AUTO,
+				   .out = ATTACH_WANT_AUTO};
+	int rc = c->confirm_s ? begin_confirm(c) : CLI_OK;
+
+	if (rc)
+		return rc;
+	if (c->mode)
+		(void)attach_want_parse(c->mode, &opts.in);
+	if (opts.in == ATTACH_WANT_TC)
+		opts.out = ATTACH_WANT_TC;
+	if (c->confirm_s) /* the connection may break right here */
+		(void)signal(SIGHUP, SIG_IGN);
+	rc = attach(c, &opts);
+	if (!c->confirm_s)
+		return rc;
+	if (rc)
+		(void)confirm_tell(c->args[0]); /* nothing to take back */
+	else if (!c->json)
+		fprintf(c->out,
+			"it is taken off in %u s unless: asmeter confirm %s\n",
+			c->confirm_s, c->args[0]);
+	return rc;
 }
 
 struct pick {

@@ -45,7 +45,10 @@ static const struct verb {
 	{"doctor", "[INTERFACE ...]",
 	 "what could be wrong here, each with its cure", 0, 64, 0, cli_doctor},
 	{"attach", "INTERFACE", "meter an interface (root; no daemon needed)",
-	 1, 1, OPT('m'), cli_attach},
+	 1, 1, OPT('m') | OPT('c'), cli_attach},
+	{"confirm", "INTERFACE",
+	 "let what attach --confirm attached stay (root)", 1, 1, 0,
+	 cli_confirm},
 	{"detach", "INTERFACE", "take the meter off an interface (root)", 0, 1,
 	 OPT('A'), cli_detach},
 	{"version", "", "what this is", 0, 0, 0, cli_version},
@@ -72,6 +75,7 @@ static const struct option long_options[] = {
 	{"protocol", required_argument, NULL, 'P'},
 	{"interface", required_argument, NULL, 'I'},
 	{"mode", required_argument, NULL, 'm'},
+	{"confirm", required_argument, NULL, 'c'},
 	{"all", no_argument, NULL, 'A'},
 	{0},
 };
@@ -108,6 +112,8 @@ void cli_help(FILE *out)
 	      "  -d, --dir DIR        in, out, both\n"
 	      "attach:\n"
 	      "  -m, --mode MODE      auto, native, tc, generic\n"
+	      "  -c, --confirm S      take it off after S seconds unless "
+	      "confirmed\n"
 	      "detach:\n"
 	      "  -A, --all            every interface, and unpin the maps\n"
 	      "\n"
@@ -256,6 +262,11 @@ static bool take_option(struct cli *c, int o, const char *arg)
 	case 'A':
 		c->all = true;
 		return true;
+	case 'c':
+		if (!number("--confirm", arg, 1, 86400, &v))
+			return false;
+		c->confirm_s = (uint32_t)v;
+		return true;
 	case 'm':
 		c->mode = arg;
 		return one_of("--mode", arg, "auto native tc generic");
@@ -272,7 +283,7 @@ static int parse(struct cli *c, int argc, char **argv, uint64_t *ret_given,
 	int o;
 
 	optind = 0;
-	while ((o = getopt_long(argc, argv, "s:jhVp1i:n:b:d:w:a:x:o:P:I:m:A",
+	while ((o = getopt_long(argc, argv, "s:jhVp1i:n:b:d:w:a:x:o:P:I:m:c:A",
 				long_options, NULL)) != -1) {
 		*ret_rc = CLI_OK;
 		if (o == 'h') {
