@@ -13,13 +13,13 @@ import socket
 import struct
 import sys
 
-MAGIC, VERSION, SIZE = 0x6173746D, 1, 16 + 32 + 256
+MAGIC, VERSION, SIZE = 0x6173746D, 1, 16 + 48 + 256
 READY, BEAT, STATUS, RELOADED = 9, 10, 11, 12
 
 
 def message(kind, text=b""):
     head = struct.pack("=IHHII", MAGIC, VERSION, kind, 0, 0)
-    return (head + bytes(32) + text).ljust(SIZE, b"\0")
+    return (head + bytes(48) + text).ljust(SIZE, b"\0")
 
 
 def main():

@@ -356,12 +356,27 @@ start
 wait_for 10 is $((base + 1000)) got || fail "not counted while stopped: $(($(got) - base))"
 kill -INT "$keeper"
 wait "$keeper" || fail "SIGINT: exit code $?"
-# other sizes than those of the pinned maps
+# other sizes than those of the pinned maps: nothing is lost
 sed 's/4096/8192/' /run/good.yaml | config
 : >$log
+load 1000
+start
+is 8192 metric asmeter_map_max_rows || fail "rows: $(metric asmeter_map_max_rows)"
+wait_for 10 is $((base + 2000)) got || fail "lost while moving: $(($(got) - base))"
+is 0 metric asmeter_books_difference || fail "the books do not balance"
+stop
+# maps of a newer release: refused, not detached
+bpftool map update pinned $pins/asm_state key 0 0 0 0 value \
+	$(bpftool -j map lookup pinned $pins/asm_state key 0 0 0 0 |
+		jq -r '.value | .[0] = "0x63" | join(" ")') || fail "bpftool"
+: >$log
 timeout 60 "$d" >>$log 2>&1
-[ $? = 4 ] || fail "maps of another size"
+[ $? = 4 ] || fail "maps of another version: exit code"
+grep -q 'are of version 99, this asmeter needs' $log || fail "maps of another version"
 [ -e $pins/links/v0-xdp ] || fail "a refused start has detached v0"
+bpftool map update pinned $pins/asm_state key 0 0 0 0 value \
+	$(bpftool -j map lookup pinned $pins/asm_state key 0 0 0 0 |
+		jq -r '.value | .[0] = "0x01" | join(" ")') || fail "bpftool"
 
 # ------------------------------------- told to stay root: no meter does
 

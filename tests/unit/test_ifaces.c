@@ -3,6 +3,7 @@
 #include <criterion/criterion.h>
 #include <criterion/redirect.h>
 #include <errno.h>
+#include <net/if.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -65,6 +66,29 @@ int attach_list(const char *pin_dir,
 	return 0;
 }
 
+int attach_refresh_all(const struct kern *k, const char *pin_dir, char *msg,
+		       size_t msg_len)
+{
+	(void)k;
+	(void)pin_dir;
+	(void)msg;
+	(void)msg_len;
+	return 0;
+}
+
+/* What attach_look() finds. */
+static bool alive = true, meant = true;
+
+int attach_look(const char *pin_dir, uint32_t ifindex,
+		struct attach_status *ret, bool *ret_meant)
+{
+	(void)pin_dir;
+	*ret = (struct attach_status){.ifindex = ifindex};
+	ret->in.alive = ret->out.alive = alive;
+	*ret_meant = meant;
+	return 0;
+}
+
 int attach_get(const char *pin_dir, const char *ifname,
 	       struct attach_status *ret)
 {
@@ -118,4 +142,64 @@ Test(ifaces, one_that_goes_while_it_is_attached_is_not_metered,
 	cr_assert_eq(iface_set_apply(&s, &cfg, msg, sizeof(msg)), -ENODEV);
 	cr_assert(strstr(msg, "v0: "), "%s", msg);
 	cr_assert_eq(s.n, 0);
+}
+
+/* A set with the loopback interface, which is there, as the one attached. */
+static void attach_lo(struct iface_set *s)
+{
+	static char lo[] = "lo";
+	static struct config_iface one[] = {{.name = lo}};
+	static struct config cfg = {.interfaces = one, .n_interfaces = 1};
+	char msg[KERN_MSG_LEN] = "";
+
+	cr_assert_eq(iface_set_apply(s, &cfg, msg, sizeof(msg)), 0, "%s", msg);
+	s->v[0].ifindex = if_nametoindex("lo");
+	cr_assert_eq(iface_set_audit(s, (struct mono){1000}), false);
+}
+
+Test(ifaces, what_somebody_took_off_comes_back, .init = cr_redirect_stderr)
+{
+	static struct iface_set s;
+	struct mono t = {1000 + IFACE_AUDIT_NS};
+
+	attach_lo(&s);
+	cr_assert_not(iface_set_audit(&s, t), "all is well");
+	alive = false;
+	cr_assert_not(iface_set_audit(&s, t), "not yet due");
+	attached = 0;
+	t = mono_add_ns(t, IFACE_AUDIT_NS);
+	cr_assert(iface_set_audit(&s, t));
+	cr_assert_eq(attached, 1);
+	cr_assert_eq(s.v[0].reattached, 1);
+	cr_assert_gt(s.v[0].gap_ns, 0);
+	cr_assert_eq(s.v[0].lost.ns, 0);
+	cr_assert_str_eq(s.v[0].error, "");
+}
+
+Test(ifaces, what_was_detached_by_hand_stays_off, .init = cr_redirect_stderr)
+{
+	static struct iface_set s;
+	static char lo[] = "lo";
+	struct config_iface one[] = {{.name = lo}};
+	struct config cfg = {.interfaces = one, .n_interfaces = 1};
+	char msg[KERN_MSG_LEN] = "";
+	struct mono t = {1000 + IFACE_AUDIT_NS};
+
+	attach_lo(&s);
+	alive = meant = false;
+	attached = 0;
+	cr_assert(iface_set_audit(&s, t));
+	cr_assert(strstr(s.v[0].error, "asmeter detach"), "%s", s.v[0].error);
+	for (unsigned i = 1; i < 4; i++) {
+		t = mono_add_ns(t, IFACE_AUDIT_NS);
+		s.check = true;
+		(void)iface_set_repair(&s);
+		cr_assert_not(iface_set_audit(&s, t));
+	}
+	cr_assert_eq(attached, 0);
+	/* until a reload */
+	cr_assert_eq(iface_set_apply(&s, &cfg, msg, sizeof(msg)), 0);
+	cr_assert_eq(attached, 1);
+	cr_assert_not(s.v[0].off);
+	cr_assert_gt(s.v[0].gap_ns, 0);
 }

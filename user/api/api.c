@@ -26,6 +26,7 @@
 #define GZIP_MIN 512
 
 const char *const api_dir_name[ASM_DIRS] = {"receive", "transmit"};
+const char *const api_file_name[API_FILES] = {"table", "series"};
 
 /* ----------------------------------------------------------- parameters */
 
@@ -529,9 +530,12 @@ void api_balance_of(const struct api_ctx *ctx, const struct ledger_port *p,
 		const struct asm_measure *m = &p->books[d].seen;
 
 		if (!r.ifc || !r.ifc->have_stats ||
+		    base->flags & ASM_IFF_NO_BASE ||
 		    (d == ASM_DIR_IN ? r.ifc->in : r.ifc->out) == ATTACH_NONE)
 			continue;
 		r.known[d] = true;
+		r.packets[d] = m->packets;
+		r.bytes[d] = m->wire_bytes;
 		ifstat_balance(m->packets, m->wire_bytes, r.if_packets[d],
 			       r.if_bytes[d], &r.b[d]);
 	}

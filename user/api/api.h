@@ -32,6 +32,7 @@ struct api_iface {
 	uint32_t ifindex; /* 0: gone */
 	enum attach_mode in, out;
 	uint32_t reattached;
+	uint64_t gap_ns; /* not metered in all, until now */
 	char error[256]; /* why it is not metered, "": it is */
 	bool have_stats;
 	struct ifstat now; /* read as close to the drain's flip as can be */
@@ -117,6 +118,15 @@ struct api_sflow {
 	size_t n;
 };
 
+/* The files of the state directory. */
+enum api_file { API_FILE_TABLE, API_FILE_SERIES, API_FILES };
+
+struct api_state {
+	uint64_t writes[API_FILES];
+	uint64_t errors[API_FILES];
+	uint64_t snapshot_at; /* of the table, seconds since the epoch */
+};
+
 typedef void (*api_peer_fn)(void *ctx, const struct bgp_peer_info *peer);
 
 struct api_ctx {
@@ -138,6 +148,8 @@ struct api_ctx {
 	struct api_samples samples;
 	bool has_kafka;
 	struct kafka_stats kafka;
+	struct api_state state;
+	uint64_t bgp_refused; /* connections of no neighbour */
 	const struct api_iface *ifaces;
 	size_t n_ifaces;
 	struct api_flows flows;

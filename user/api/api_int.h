@@ -8,6 +8,8 @@
 
 extern const char *const api_dir_name[ASM_DIRS]; /* "receive", "transmit" */
 
+extern const char *const api_file_name[API_FILES];
+
 /* A parsed request. */
 enum api_arg {
 	ARG_BY,
@@ -46,6 +48,8 @@ bool api_ready(const struct api_ctx *ctx);
 struct api_balance {
 	const struct api_iface *ifc; /* NULL: none of that ifindex */
 	bool known[ASM_DIRS];        /* the interface has counters to compare */
+	uint64_t packets[ASM_DIRS];  /* seen there, and wire bytes */
+	uint64_t bytes[ASM_DIRS];
 	uint64_t if_packets[ASM_DIRS]; /* its own, since asmeter counts there */
 	uint64_t if_bytes[ASM_DIRS];
 	struct ifstat_balance b[ASM_DIRS];
@@ -53,6 +57,18 @@ struct api_balance {
 
 void api_balance_of(const struct api_ctx *ctx, const struct ledger_port *p,
 		    struct api_balance *ret);
+
+/* All that was ever counted under a name. */
+struct api_port {
+	char name[ASM_IFNAME_LEN];
+	const struct api_iface *ifc; /* as configured; NULL: it is not */
+	struct ledger_port p;        /* sums; slot and ifc of the latest one */
+	struct api_balance bal;      /* of the one that is there now */
+};
+
+/* Fills *ret (to be freed; NULL: no memory) and returns how many there are,
+ * in the order of the ledger's ports. */
+size_t api_ports(const struct api_ctx *ctx, struct api_port **ret);
 
 struct api_peer_sums {
 	uint32_t peers;

@@ -47,19 +47,18 @@ static void rate(struct jw *j, const char *key, const struct ledger_rate *r)
 
 /* ----------------------------------------------------------- interfaces */
 
-static void balance(struct jw *j, const struct ledger_port *p,
-		    const struct api_balance *bal, unsigned d)
+static void balance(struct jw *j, const struct api_balance *bal, unsigned d)
 {
 	if (!bal->known[d]) {
 		jw_null(j, "balance");
 		return;
 	}
 	jw_object(j, "balance");
-	jw_u64(j, "packets", p->books[d].seen.packets);
+	jw_u64(j, "packets", bal->packets[d]);
 	jw_u64(j, "device_packets", bal->if_packets[d]);
 	jw_i64(j, "packets_difference", bal->b[d].packets_diff);
 	jw_f64(j, "packets_ppm", bal->b[d].packets_ppm);
-	jw_u64(j, "bytes", p->books[d].seen.wire_bytes);
+	jw_u64(j, "bytes", bal->bytes[d]);
 	jw_u64(j, "device_bytes", bal->if_bytes[d]);
 	jw_i64(j, "device_bytes_per_packet_more", bal->b[d].offset);
 	jw_i64(j, "bytes_difference", bal->b[d].bytes_diff);
@@ -74,39 +73,49 @@ static void iface_facts(struct jw *j, const struct api_iface *f)
 	jw_u64(j, "mtu", f->now.mtu);
 	jw_u64(j, "speed_mbps", f->now.speed_mbps);
 	jw_u64(j, "reattached", f->reattached);
+	jw_f64(j, "gap_s", (double)f->gap_ns / 1e9);
 	jw_str(j, "error", f->error[0] ? f->error : NULL);
 }
 
-static void port(const struct api_ctx *ctx, struct jw *j, size_t i, bool *seen)
+static void port(struct jw *j, const struct api_port *o)
 {
-	struct ledger_port p;
-	struct api_balance bal;
+	const struct api_iface *f = o->ifc;
 
-	ledger_port_get(ctx->ledger, i, &p);
-	api_balance_of(ctx, &p, &bal);
 	jw_object(j, NULL);
-	jw_str(j, "name",
-	       p.slot == ASM_IF_UNLISTED ? "unlisted"
-	       : bal.ifc                 ? bal.ifc->name
-					 : p.ifc.name);
-	jw_u64(j, "ifindex", p.ifc.ifindex);
-	jw_bool(j, "present", bal.ifc != NULL);
-	if (bal.ifc) {
-		seen[bal.ifc - ctx->ifaces] = true;
-		iface_facts(j, bal.ifc);
-	}
+	jw_str(j, "name", o->name);
+	jw_u64(j, "ifindex", o->p.ifc.ifindex);
+	jw_bool(j, "present", o->bal.ifc != NULL);
+	if (f)
+		iface_facts(j, f);
 	for (unsigned d = 0; d < ASM_DIRS; d++) {
 		jw_object(j, api_dir_name[d]);
-		if (bal.ifc)
+		if (f)
 			jw_str(j, "mode",
-			       attach_mode_name(d == ASM_DIR_IN
-							? bal.ifc->in
-							: bal.ifc->out));
-		rate(j, "rate", &p.last[d]);
-		rate(j, "rate_smooth", &p.smooth[d]);
-		books(j, "books", &p.books[d]);
-		measure(j, "rows", &p.rows[d]);
-		balance(j, &p, &bal, d);
+			       attach_mode_name(d == ASM_DIR_IN ? f->in
+								: f->out));
+		rate(j, "rate", &o->p.last[d]);
+		rate(j, "rate_smooth", &o->p.smooth[d]);
+		books(j, "books", &o->p.books[d]);
+		measure(j, "rows", &o->p.rows[d]);
+		balance(j, &o->bal, d);
+		jw_end(j);
+	}
+	jw_end(j);
+}
+
+/* Configured, but nothing was ever counted there. */
+static void uncounted(struct jw *j, const struct api_iface *f)
+{
+	jw_object(j, NULL);
+	jw_str(j, "name", f->name);
+	jw_u64(j, "ifindex", f->ifindex);
+	jw_bool(j, "present", f->ifindex != 0);
+	iface_facts(j, f);
+	for (unsigned d = 0; d < ASM_DIRS; d++) {
+		jw_object(j, api_dir_name[d]);
+		jw_str(j, "mode",
+		       attach_mode_name(d == ASM_DIR_IN ? f->in : f->out));
+		jw_null(j, "balance");
 		jw_end(j);
 	}
 	jw_end(j);
@@ -115,36 +124,23 @@ static void port(const struct api_ctx *ctx, struct jw *j, size_t i, bool *seen)
 void api_json_interfaces(struct api_ctx *ctx, const struct api_args *a,
 			 struct jw *j)
 {
-	size_t n = ledger_ports(ctx->ledger);
-	bool *seen = calloc(ctx->n_ifaces + 1, sizeof(*seen));
+	struct api_port *ports;
+	size_t n = api_ports(ctx, &ports);
 
 	(void)a;
 	jw_array(j, "interfaces");
-	for (size_t i = 0; seen && i < n; i++)
-		port(ctx, j, i, seen);
-	/* configured, but nothing was ever counted there */
-	for (size_t i = 0; seen && i < ctx->n_ifaces; i++) {
-		const struct api_iface *f = &ctx->ifaces[i];
+	for (size_t i = 0; i < n; i++)
+		port(j, &ports[i]);
+	for (size_t i = 0; i < ctx->n_ifaces; i++) {
+		size_t k;
 
-		if (seen[i])
-			continue;
-		jw_object(j, NULL);
-		jw_str(j, "name", f->name);
-		jw_u64(j, "ifindex", f->ifindex);
-		jw_bool(j, "present", f->ifindex != 0);
-		iface_facts(j, f);
-		for (unsigned d = 0; d < ASM_DIRS; d++) {
-			jw_object(j, api_dir_name[d]);
-			jw_str(j, "mode",
-			       attach_mode_name(d == ASM_DIR_IN ? f->in
-								: f->out));
-			jw_null(j, "balance");
-			jw_end(j);
-		}
-		jw_end(j);
+		for (k = 0; k < n && ports[k].ifc != &ctx->ifaces[i]; k++)
+			;
+		if (k == n)
+			uncounted(j, &ctx->ifaces[i]);
 	}
 	jw_close(j);
-	free(seen);
+	free(ports);
 	api_json_samples(ctx, j);
 }
 
@@ -296,6 +292,10 @@ static void table(const struct api_ctx *ctx, struct jw *j)
 		       now > t->published_at ? now - t->published_at : 0);
 	else
 		jw_null(j, "age_s");
+	if (ctx->state.snapshot_at)
+		jw_u64(j, "snapshot_at", ctx->state.snapshot_at);
+	else
+		jw_null(j, "snapshot_at");
 	jw_end(j);
 	jw_object(j, "libloc");
 	jw_bool(j, "loaded", ctx->loc.loaded);

@@ -2,6 +2,7 @@
 /* The page at /: does it add up, and where to go from here. No script, no
  * asset, nothing from elsewhere. */
 #include <math.h>
+#include <stdlib.h>
 
 #include "api/api_int.h"
 
@@ -72,20 +73,13 @@ static void ppm_cell(struct buf *b, bool known, double ppm)
 		   ppm + 0.0);
 }
 
-static void port(const struct api_ctx *ctx, struct buf *b, size_t i)
+static void port(struct buf *b, const struct api_port *o)
 {
-	struct ledger_port p;
-	struct api_balance bal;
-
-	ledger_port_get(ctx->ledger, i, &p);
-	api_balance_of(ctx, &p, &bal);
 	for (unsigned d = 0; d < ASM_DIRS; d++) {
-		const struct asm_books *k = &p.books[d];
+		const struct asm_books *k = &o->p.books[d];
 
 		buf_puts(b, "<tr><td>");
-		escape(b, p.slot == ASM_IF_UNLISTED ? "unlisted"
-			  : bal.ifc                 ? bal.ifc->name
-						    : p.ifc.name);
+		escape(b, o->name);
 		buf_printf(b, " <span class=m>%s</span></td><td>",
 			   api_dir_name[d]);
 		number(b, k->seen.packets);
@@ -96,8 +90,8 @@ static void port(const struct api_ctx *ctx, struct buf *b, size_t i)
 		buf_puts(b, "</td><td>");
 		number(b, k->seen.packets - k->attributed.packets);
 		buf_puts(b, "</td>");
-		ppm_cell(b, bal.known[d], bal.b[d].packets_ppm);
-		ppm_cell(b, bal.known[d], bal.b[d].bytes_ppm);
+		ppm_cell(b, o->bal.known[d], o->bal.b[d].packets_ppm);
+		ppm_cell(b, o->bal.known[d], o->bal.b[d].bytes_ppm);
 		buf_puts(b, "</tr>\n");
 	}
 }
@@ -105,7 +99,8 @@ static void port(const struct api_ctx *ctx, struct buf *b, size_t i)
 static void balance_card(const struct api_ctx *ctx, struct buf *b)
 {
 	struct ledger_sums s;
-	size_t n = ledger_ports(ctx->ledger);
+	struct api_port *ports;
+	size_t n = api_ports(ctx, &ports);
 
 	ledger_sums(ctx->ledger, &s);
 	buf_puts(b, "<section><h2>Does it add up?</h2><p class=");
@@ -121,7 +116,8 @@ static void balance_card(const struct api_ctx *ctx, struct buf *b)
 		    "<th>not attributed</th><th>packets vs interface, ppm</th>"
 		    "<th>bytes, ppm</th></tr>\n");
 	for (size_t i = 0; i < n; i++)
-		port(ctx, b, i);
+		port(b, &ports[i]);
+	free(ports);
 	if (!n)
 		buf_puts(b, "<tr><td class=m>nothing counted yet</td></tr>");
 	buf_puts(b, "</table></section>\n");

@@ -79,13 +79,6 @@ static void flows(const struct api_ctx *ctx, struct buf *b)
 
 /* ----------------------------------------------------------- interfaces */
 
-/* What is shown of one port. */
-struct port_row {
-	struct ledger_port p;
-	struct api_balance bal;
-	char name[ASM_IFNAME_LEN];
-};
-
 static const struct verdict {
 	const char *reason;
 	size_t at;
@@ -120,7 +113,7 @@ static const char *past(unsigned dir)
 	return dir == ASM_DIR_IN ? "received" : "transmitted";
 }
 
-static void port_measure(struct buf *b, const struct port_row *rows, size_t n,
+static void port_measure(struct buf *b, const struct api_port *rows, size_t n,
 			 unsigned d, const struct measure_kind *m)
 {
 	char name[96], help[160];
@@ -170,7 +163,7 @@ static void port_measure(struct buf *b, const struct port_row *rows, size_t n,
 	}
 }
 
-static void port_own(struct buf *b, const struct port_row *rows, size_t n,
+static void port_own(struct buf *b, const struct api_port *rows, size_t n,
 		     unsigned d, bool bytes)
 {
 	char name[96], help[160];
@@ -193,7 +186,7 @@ static void port_own(struct buf *b, const struct port_row *rows, size_t n,
 	}
 }
 
-static void port_balance(struct buf *b, const struct port_row *rows, size_t n,
+static void port_balance(struct buf *b, const struct api_port *rows, size_t n,
 			 unsigned d, bool bytes)
 {
 	char name[96], help[200];
@@ -217,7 +210,7 @@ static void port_balance(struct buf *b, const struct port_row *rows, size_t n,
 	}
 }
 
-static void ports(const struct port_row *rows, size_t n, struct buf *b)
+static void ports(const struct api_port *rows, size_t n, struct buf *b)
 {
 	for (unsigned d = 0; d < ASM_DIRS; d++) {
 		for (size_t m = 0; m < 3; m++)
@@ -264,33 +257,21 @@ static void modes(const struct api_ctx *ctx, struct buf *b)
 			 ctx->ifaces[i].in != ATTACH_NONE &&
 				 ctx->ifaces[i].out != ATTACH_NONE &&
 				 ctx->ifaces[i].ifindex);
-}
-
-static size_t port_rows(const struct api_ctx *ctx, struct port_row *rows)
-{
-	size_t n = ledger_ports(ctx->ledger), kept = 0;
-
-	for (size_t i = 0; i < n; i++) {
-		struct port_row *r = &rows[kept];
-
-		ledger_port_get(ctx->ledger, i, &r->p);
-		api_balance_of(ctx, &r->p, &r->bal);
-		snprintf(r->name, sizeof(r->name), "%s",
-			 r->p.slot == ASM_IF_UNLISTED ? "unlisted"
-			 : r->bal.ifc                 ? r->bal.ifc->name
-						      : r->p.ifc.name);
-		bool again = false;
-
-		/* an interface that came back has a new slot: one name, one
-		 * series; the books of the old slot stay in the sums */
-		for (size_t k = 0; k < kept; k++)
-			again = again || !strcmp(rows[k].name, r->name);
-		if (again)
-			snprintf(r->name, sizeof(r->name), "%.8s#%u",
-				 r->p.ifc.name, r->p.slot);
-		kept++;
-	}
-	return kept;
+	prom_family(b, "asmeter_interface_reattached_total", PROM_COUNTER,
+		    "Times the interface had to be attached again.");
+	for (size_t i = 0; i < ctx->n_ifaces; i++)
+		prom_u64(b, "asmeter_interface_reattached_total",
+			 (struct prom_label[]){
+				 {"interface", ctx->ifaces[i].name}, {0}},
+			 ctx->ifaces[i].reattached);
+	prom_family(b, "asmeter_interface_gap_seconds_total", PROM_COUNTER,
+		    "Time that the interface was not counted, because it was "
+		    "gone or the program was removed.");
+	for (size_t i = 0; i < ctx->n_ifaces; i++)
+		prom_f64(b, "asmeter_interface_gap_seconds_total",
+			 (struct prom_label[]){
+				 {"interface", ctx->ifaces[i].name}, {0}},
+			 (double)ctx->ifaces[i].gap_ns / 1e9);
 }
 
 /* ------------------------------------------------------------- the rest */
@@ -355,6 +336,29 @@ static void table(const struct api_ctx *ctx, struct buf *b)
 		one(b, "asmeter_libloc_created_timestamp_seconds", PROM_GAUGE,
 		    "When libloc's database was made, since the epoch.",
 		    ctx->loc.created_at);
+}
+
+static void state(const struct api_ctx *ctx, struct buf *b)
+{
+	const struct api_state *s = &ctx->state;
+
+	prom_family(b, "asmeter_state_writes_total", PROM_COUNTER,
+		    "Times a file of the state directory was written.");
+	for (unsigned i = 0; i < API_FILES; i++)
+		prom_u64(b, "asmeter_state_writes_total",
+			 (struct prom_label[]){{"file", api_file_name[i]}, {0}},
+			 s->writes[i]);
+	prom_family(b, "asmeter_state_write_errors_total", PROM_COUNTER,
+		    "Times a file of the state directory could not be written; "
+		    "the one of before stays.");
+	for (unsigned i = 0; i < API_FILES; i++)
+		prom_u64(b, "asmeter_state_write_errors_total",
+			 (struct prom_label[]){{"file", api_file_name[i]}, {0}},
+			 s->errors[i]);
+	one(b, "asmeter_table_snapshot_timestamp_seconds", PROM_GAUGE,
+	    "When the snapshot of the table on disk was written, since the "
+	    "epoch; 0: there is none.",
+	    s->snapshot_at);
 }
 
 static void books(const struct api_ctx *ctx, struct buf *b)
@@ -574,6 +578,10 @@ static void bgp(const struct api_ctx *ctx, struct buf *b)
 
 	if (!ctx->peers_each)
 		return;
+	one(b, "asmeter_bgp_refused_connections_total", PROM_COUNTER,
+	    "Connections to the BGP port from addresses that are no "
+	    "neighbour's: closed unread.",
+	    ctx->bgp_refused);
 	for (size_t i = 0; i < sizeof(families) / sizeof(*families); i++) {
 		struct peer_ctx c = {b, families[i].name, families[i].put};
 
@@ -670,7 +678,8 @@ static void sflow(const struct api_ctx *ctx, struct buf *b)
 
 void api_metrics(const struct api_ctx *ctx, struct buf *b)
 {
-	struct port_row *rows = calloc(ASM_PORT_SLOTS, sizeof(*rows));
+	struct api_port *rows;
+	size_t n = api_ports(ctx, &rows);
 
 	if (!rows) {
 		b->failed = true;
@@ -678,9 +687,10 @@ void api_metrics(const struct api_ctx *ctx, struct buf *b)
 	}
 	build(ctx, b);
 	books(ctx, b);
-	ports(rows, port_rows(ctx, rows), b);
+	ports(rows, n, b);
 	modes(ctx, b);
 	table(ctx, b);
+	state(ctx, b);
 	bgp(ctx, b);
 	api_metrics_samples(ctx, b);
 	records(ctx, b);

@@ -93,6 +93,12 @@ static void balance_table(const struct cli *c, json_t *v)
 		if (js_str(f, "error")[0])
 			fprintf(c->out, "%s: %s\n", js_str(f, "name"),
 				js_str(f, "error"));
+		if (js_f64(f, "gap_s") > 0)
+			fprintf(c->out,
+				"%s: not counted for %.1f s in all, attached "
+				"again %" PRIu64 " times\n",
+				js_str(f, "name"), js_f64(f, "gap_s"),
+				js_u64(f, "reattached"));
 	}
 }
 

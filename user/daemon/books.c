@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/log.h"
 
@@ -25,6 +26,7 @@ struct books {
 	uint64_t saved; /* ledger_changes() as last written */
 	struct mono saved_at;
 	bool save_failed; /* said so */
+	uint64_t writes, write_errors;
 	struct ifstat *ifs;
 	size_t n_ifs, room;
 	void (*cut)(void *ctx);
@@ -68,6 +70,10 @@ static void save(struct books *b, struct mono now, bool always)
 	else if (!b->save_failed)
 		log_warn("%s: %s: after a restart AS series may begin anew",
 			 BOOKS_STATE, strerror(-err));
+	if (err)
+		(void)unlink(BOOKS_STATE ".new"); /* room on a full disk */
+	b->writes += !err;
+	b->write_errors += err != 0;
 	b->save_failed = err != 0;
 }
 
@@ -257,6 +263,13 @@ void books_stop(struct books *b)
 const struct ledger *books_ledger(const struct books *b)
 {
 	return b->ledger;
+}
+
+void books_state(const struct books *b, uint64_t *ret_writes,
+		 uint64_t *ret_errors)
+{
+	*ret_writes = b->writes;
+	*ret_errors = b->write_errors;
 }
 
 void books_counters(const struct books *b, struct counters_stats *ret)

@@ -30,6 +30,9 @@ void books_configure(struct books *b, const struct config *cfg);
 void books_stop(struct books *b);
 
 const struct ledger *books_ledger(const struct books *b);
+/* How often its file was written, and could not be. */
+void books_state(const struct books *b, uint64_t *ret_writes,
+		 uint64_t *ret_errors);
 void books_counters(const struct books *b, struct counters_stats *ret);
 
 /* The interface as it was at the last cut; NULL: not seen then. */

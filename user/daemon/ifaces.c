@@ -31,6 +31,17 @@ static struct attach_opts opts_of(const struct iface_set *s,
 				    .out = ATTACH_WANT_AUTO};
 }
 
+/* It is not metered any more, since then. */
+static void lose(struct iface *f, struct mono since, const char *why)
+{
+	if (!f->lost.ns)
+		f->lost = since;
+	f->ifindex = 0;
+	f->in = f->out = ATTACH_NONE;
+	(void)snprintf(f->error, sizeof(f->error), "%.*s",
+		       (int)sizeof(f->error) - 1, why);
+}
+
 static int attach(const struct iface_set *s, struct iface *f, char *msg,
 		  size_t msg_len)
 {
@@ -46,12 +57,13 @@ static int attach(const struct iface_set *s, struct iface *f, char *msg,
 		err = -ENODEV;
 	}
 	if (err) {
-		f->ifindex = 0;
-		f->in = f->out = ATTACH_NONE;
-		(void)snprintf(f->error, sizeof(f->error), "%.*s",
-			       (int)sizeof(f->error) - 1, msg);
+		lose(f, mono_now(), msg);
 		return err;
 	}
+	if (f->lost.ns)
+		f->gap_ns += mono_diff_ns(f->lost, mono_now());
+	f->lost = (struct mono){0};
+	f->off = false;
 	f->ifindex = st.ifindex;
 	f->in = st.in.mode;
 	f->out = st.out.mode;
@@ -128,7 +140,9 @@ static void undo(struct iface_set *s, struct iface_set *next, const bool *fresh,
 int iface_set_apply(struct iface_set *s, const struct config *cfg, char *msg,
 		    size_t msg_len)
 {
-	struct iface_set next = {.kern = s->kern, .pin_dir = s->pin_dir};
+	struct iface_set next = {.kern = s->kern,
+				 .pin_dir = s->pin_dir,
+				 .audited = s->audited};
 	bool fresh[ASM_IF_SLOTS] = {false};
 	int err = check_all(s, cfg, msg, msg_len);
 
@@ -172,40 +186,85 @@ void iface_set_event(struct iface_set *s, enum ifstat_event_kind kind,
 		const struct iface *f = &s->v[i];
 
 		if (f->ifindex == st->ifindex)
-			s->check |= kind == IFSTAT_GONE ||
+			s->check |= kind == IFSTAT_GONE || f->error[0] ||
 				    strcmp(f->name, st->name) != 0;
 		else if (!strcmp(f->name, st->name))
 			s->check = true;
 	}
 }
 
+/* Gone, or moved to another network namespace: there it would count on. */
+static bool is_gone(struct iface_set *s, struct iface *f)
+{
+	char msg[KERN_MSG_LEN];
+
+	if (!f->ifindex)
+		return false;
+	log_warn("%s: the interface is gone", f->name);
+	lose(f, mono_now(), "the interface is gone");
+	(void)attach_detach(s->pin_dir, f->name, msg, sizeof(msg));
+	return true;
+}
+
+/* The same interface by another name: it counts on, under the one that it is
+ * configured by. */
+static bool is_renamed(struct iface *f, const char *now)
+{
+	char text[IPC_TEXT];
+
+	(void)snprintf(text, sizeof(text),
+		       "the interface is called %s now, and metered as %s", now,
+		       f->name);
+	if (!strcmp(text, f->error))
+		return false;
+	log_warn("%s", text);
+	memcpy(f->error, text, sizeof(text));
+	return true;
+}
+
+/* Said once a reason, as it is tried again with each audit. */
+static bool attach_again(struct iface_set *s, struct iface *f)
+{
+	char msg[KERN_MSG_LEN] = "", before[IPC_TEXT];
+
+	memcpy(before, f->error, sizeof(before));
+	if (attach(s, f, msg, sizeof(msg))) {
+		if (!strcmp(before, f->error))
+			return false;
+		log_error("%s", msg);
+		return true;
+	}
+	f->reattached++;
+	log_notice("%s: attached again (interface %u); %.3f s in all were not "
+		   "counted",
+		   f->name, f->ifindex, (double)f->gap_ns / 1e9);
+	return true;
+}
+
 /* One interface against what the kernel has now. True: it changed. */
 static bool repair(struct iface_set *s, struct iface *f)
 {
-	char msg[KERN_MSG_LEN] = "";
-	struct ifstat st;
-	bool there = !ifstat_get(0, f->name, &st);
+	struct ifstat named, own;
+	bool there = !ifstat_get(0, f->name, &named);
+	bool alive = f->ifindex && !ifstat_get(f->ifindex, NULL, &own);
 
-	if (there && st.ifindex == f->ifindex)
+	if (f->off)
 		return false;
-	if (!there) {
-		bool change = f->ifindex != 0;
+	if (there && named.ifindex == f->ifindex) {
+		bool back = f->error[0] != '\0';
 
-		if (change)
-			log_warn("%s: the interface is gone", f->name);
-		f->ifindex = 0;
-		f->in = f->out = ATTACH_NONE;
-		(void)snprintf(f->error, sizeof(f->error),
-			       "the interface is gone");
-		return change;
+		f->error[0] = '\0';
+		return back;
 	}
-	f->reattached++;
-	if (attach(s, f, msg, sizeof(msg)))
-		log_error("%s", msg);
-	else
-		log_notice("%s: attached again (interface %u)", f->name,
-			   f->ifindex);
-	return true;
+	if (!there)
+		return alive ? is_renamed(f, own.name) : is_gone(s, f);
+	if (alive) { /* under another name, and this is another one */
+		lose(f, mono_now(), "another interface has its name now");
+		detach(s, own.name);
+	}
+	if (!f->lost.ns)
+		f->lost = mono_now();
+	return attach_again(s, f);
 }
 
 bool iface_set_repair(struct iface_set *s)
@@ -217,6 +276,50 @@ bool iface_set_repair(struct iface_set *s)
 	s->check = false;
 	for (size_t i = 0; i < s->n; i++)
 		changed |= repair(s, &s->v[i]);
+	return changed;
+}
+
+/* True: it is not as it was. */
+static bool audit(struct iface_set *s, struct iface *f)
+{
+	struct attach_status st;
+	bool meant;
+	int err;
+
+	if (!f->ifindex)
+		return repair(s, f); /* it may not have worked at the event */
+	err = attach_look(s->pin_dir, f->ifindex, &st, &meant);
+	if (!err && st.in.alive && st.out.alive)
+		return false;
+	if (!err && !meant) {
+		log_notice("%s: `asmeter detach` took it off", f->name);
+		lose(f, s->audited,
+		     "taken off by `asmeter detach`: a reload attaches it "
+		     "again");
+		f->off = true;
+		return true;
+	}
+	/* an event about it may be on its way */
+	if (ifstat_get(f->ifindex, NULL, &(struct ifstat){0}))
+		return false;
+	log_warn("%s: somebody has removed the program", f->name);
+	lose(f, s->audited, "somebody has removed the program");
+	if (err && kern_pin_again(s->kern, s->pin_dir))
+		log_error("the pins are gone: restart asmeterd");
+	return attach_again(s, f);
+}
+
+bool iface_set_audit(struct iface_set *s, struct mono now)
+{
+	bool changed = false;
+
+	if (!s->audited.ns)
+		s->audited = now;
+	if (mono_diff_ns(s->audited, now) < IFACE_AUDIT_NS)
+		return false;
+	for (size_t i = 0; i < s->n; i++)
+		changed |= audit(s, &s->v[i]);
+	s->audited = now;
 	return changed;
 }
 
@@ -236,6 +339,8 @@ int iface_set_tell(const struct iface_set *s, int fd)
 		m.iface.mode_in = f->in;
 		m.iface.mode_out = f->out;
 		m.iface.reattached = f->reattached;
+		m.iface.gap_ns = (uint64_t)f->gap_ns;
+		m.iface.lost_ns = (uint64_t)f->lost.ns;
 		memcpy(m.text, f->error, sizeof(m.text));
 		err = ipc_send(fd, &m, NULL, 0);
 	}

@@ -8,6 +8,7 @@
 
 #include <stdbool.h>
 
+#include "base/mono.h"
 #include "daemon/config.h"
 #include "daemon/ipc.h"
 #include "kernel/attach.h"
@@ -19,6 +20,11 @@ struct iface {
 	uint32_t ifindex; /* that it was attached at; 0: it is gone */
 	enum attach_mode in, out;
 	uint32_t reattached;
+	/* The interval that nobody counted: all that are over, and when the
+	 * one that lasts began (0: none does). */
+	int64_t gap_ns;
+	struct mono lost;
+	bool off;             /* by `asmeter detach`: leave it until a reload */
 	char error[IPC_TEXT]; /* why it is not metered; "": it is */
 };
 
@@ -28,7 +34,12 @@ struct iface_set {
 	const struct kern *kern;
 	const char *pin_dir;
 	bool check; /* an event came: iface_set_repair() has work */
+	struct mono audited;
 };
+
+/* How often attachments are looked at: not all that takes one away is an
+ * event (a pin removed, a qdisc deleted). */
+#define IFACE_AUDIT_NS (2 * NSEC_PER_SEC)
 
 /* Makes the set equal to the configuration: attaches what is new or has
  * another mode, then detaches what is not listed any more. Nothing is touched
@@ -45,6 +56,11 @@ void iface_set_event(struct iface_set *s, enum ifstat_event_kind kind,
 /* Attaches again what has come back, after events. True: something changed,
  * to be told to the meter. */
 bool iface_set_repair(struct iface_set *s);
+
+/* Looks whether each is still attached, when it is time for that, and attaches
+ * again what somebody else took off; what `asmeter detach` took off stays off.
+ * True: something changed. */
+bool iface_set_audit(struct iface_set *s, struct mono now);
 
 /* Tells the meter; -errno of ipc_send(). */
 int iface_set_tell(const struct iface_set *s, int fd);

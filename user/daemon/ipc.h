@@ -65,6 +65,8 @@ struct ipc_iface {
 	uint32_t mode_in; /* enum attach_mode */
 	uint32_t mode_out;
 	uint32_t reattached; /* times it had to be attached again */
+	uint64_t gap_ns;     /* not metered until then, in all */
+	uint64_t lost_ns;    /* since this moment (struct mono); 0: it is */
 };
 
 struct ipc_msg {

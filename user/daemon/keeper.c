@@ -304,8 +304,8 @@ static void warn_of_fixed(const struct config *a, const struct config *b)
 		log_warn("reload: other listening addresses, socket or group "
 			 "take effect when the daemon is restarted");
 	if (memcmp(&a->counters, &b->counters, sizeof(a->counters)) != 0)
-		log_warn("reload: other sizes of the maps take effect after "
-			 "`asmeter detach --all` and a restart");
+		log_warn("reload: other sizes of the maps take effect when "
+			 "the daemon is restarted");
 	if (strcmp(a->user, b->user) != 0 || strcmp(a->group, b->group) != 0)
 		log_warn("reload: another user or group takes effect when the "
 			 "daemon is restarted");
@@ -401,10 +401,18 @@ static void read_links(struct keeper *k)
 {
 	if (ifstat_watch_read(k->link_fd, on_link, k))
 		k->ifaces.check = k->sampling.check = true;
-	if (!k->up || !iface_set_repair(&k->ifaces))
+}
+
+static void watch_ifaces(struct keeper *k, struct mono now)
+{
+	bool changed;
+
+	if (!k->up || k->stop)
 		return;
-	k->sampling.check = true;
-	if (k->child.pid && iface_set_tell(&k->ifaces, k->child.fd))
+	changed = iface_set_repair(&k->ifaces);
+	changed |= iface_set_audit(&k->ifaces, now);
+	k->sampling.check |= changed;
+	if (changed && k->child.pid && iface_set_tell(&k->ifaces, k->child.fd))
 		end_meter(k, "the meter does not read its messages");
 }
 
@@ -427,6 +435,8 @@ static int turn_ms(const struct keeper *k, struct mono now)
 		ns = mono_diff_ns(now, k->watchdog_due);
 	if (k->up && sampling_due_ns(&k->sampling, now) < ns)
 		ns = sampling_due_ns(&k->sampling, now);
+	if (k->up && ns > IFACE_AUDIT_NS)
+		ns = IFACE_AUDIT_NS;
 	if (k->stop && ns > 100 * NSEC_PER_MSEC)
 		ns = 100 * NSEC_PER_MSEC;
 	if (ns <= 0)
@@ -453,6 +463,7 @@ static void turn(struct keeper *k)
 	if (p[0].revents)
 		read_signals(k);
 	now = mono_now();
+	watch_ifaces(k, now);
 	watch_sampling(k, now);
 	watch_meter(k, now);
 	if (k->watchdog_ns && mono_diff_ns(now, k->watchdog_due) <= 0) {

@@ -169,3 +169,11 @@ size_t peers_established(const struct peers *p)
 	bgp_peerset_info(p->set, &info);
 	return info.established;
 }
+
+uint64_t peers_refused(const struct peers *p)
+{
+	struct bgp_set_info info;
+
+	bgp_peerset_info(p->set, &info);
+	return info.refused_unknown;
+}

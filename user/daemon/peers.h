@@ -29,5 +29,7 @@ void peers_each(const struct peers *p,
 		void (*fn)(void *ctx, const struct bgp_peer_info *peer),
 		void *ctx);
 size_t peers_established(const struct peers *p);
+/* Connections from addresses that are no neighbor's, closed so far. */
+uint64_t peers_refused(const struct peers *p);
 
 #endif

@@ -15,7 +15,12 @@ static void refresh_ifaces(struct meter *m)
 		const struct ifstat *st =
 			books_ifstat(m->books, src->iface.ifindex);
 
+		uint64_t lost = src->iface.lost_ns,
+			 now = (uint64_t)mono_now().ns;
+
 		*dst = (struct api_iface){
+			.gap_ns = src->iface.gap_ns +
+				  (lost && lost < now ? now - lost : 0),
 			.ifindex = src->iface.ifindex,
 			.in = (enum attach_mode)src->iface.mode_in,
 			.out = (enum attach_mode)src->iface.mode_out,
@@ -68,6 +73,9 @@ static void refresh_routes(struct meter *m)
 		.names = ri.loc_names,
 	};
 	memcpy(a->loc.error, ri.loc_error, sizeof(a->loc.error));
+	a->state.writes[API_FILE_TABLE] = ri.snap.writes;
+	a->state.errors[API_FILE_TABLE] = ri.snap.errors;
+	a->state.snapshot_at = (uint64_t)ri.snap.written_at;
 	for (unsigned f = 0; f < FAMILIES; f++) {
 		a->table.prefixes[f] = ri.table.prefixes[f];
 		a->loc.prefixes[f] = ri.loc_prefixes[f];
@@ -206,6 +214,9 @@ static void refresh(struct api_ctx *a)
 		.pairs = cs.pairs,
 		.drain_ns = (uint64_t)cs.last_drain_ns,
 	};
+	books_state(m->books, &a->state.writes[API_FILE_SERIES],
+		    &a->state.errors[API_FILE_SERIES]);
+	a->bgp_refused = m->peers ? peers_refused(m->peers) : 0;
 	a->meter_starts = m->starts;
 	a->config_reloads = m->reloads;
 	a->config_errors = m->reloads_refused;
