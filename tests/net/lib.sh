@@ -122,3 +122,58 @@ same() {
 	diff -a "$1" "$2" | head -n 20
 	fail "$3: sent (<) and counted (>) differ"
 }
+
+# ------------------------------------------------------------- the daemon
+# For tests of the whole asmeterd. daemon_up: from /etc/asmeter/asmeter.yaml,
+# until it is ready; $keeper is its process. daemon_down: SIGTERM.
+# shellcheck disable=SC2034
+page=http://127.0.0.1:9590
+sock=/run/asmeter/asmeter.sock
+log=$work/asmeterd.log
+
+give_up() {
+	tail -n 30 "$log" >&2
+	fail "$*"
+}
+daemon_user() {
+	chmod 755 "$work"
+	groupadd --system asmeter 2>/dev/null || true
+	id asmeter >/dev/null 2>&1 ||
+		useradd --system -g asmeter -d / -M -s /usr/sbin/nologin asmeter
+}
+daemon_launch() {
+	"$B/asmeterd" >>"$log" 2>&1 &
+	keeper=$!
+}
+ready() { curl -m 5 -sf "$page/-/ready"; }
+daemon_up() {
+	: >"$log"
+	daemon_launch
+	wait_for 60 grep -q '>up:' "$log" || give_up "asmeterd does not come up"
+}
+daemon_down() {
+	kill -TERM "$keeper"
+	wait "$keeper" || give_up "asmeterd: exit code $?"
+}
+meter_pid() { pgrep -P "$keeper" -f -- --meter; }
+metrics() { curl -m 10 -sf "$page/metrics"; }
+# metric NAME{labels}: its value
+metric() {
+	metrics | awk -v n="$1" 'index($0, n " ") == 1 { print $NF; ok = 1 }
+		END { exit !ok }'
+}
+api() { curl -m 10 -sf --unix-socket $sock "http://x/api/v1/$1" | jq -r "$2"; }
+# is VALUE COMMAND...: prints exactly that
+is() { [ "$("${@:2}")" = "$1" ]; }
+
+# scrape_begin, scrape_end: all the while the metrics page is read without
+# pause, and nothing that counts traffic may decrease or not add up.
+scrape_begin() {
+	tests/net/scrape.py "$page/metrics" >"$work/scrapes" &
+	scraper=$!
+}
+scrape_end() {
+	kill -TERM "$scraper" 2>/dev/null || true
+	wait "$scraper" || give_up "$(cat "$work/scrapes")"
+	sed 's/^/note: /' "$work/scrapes"
+}

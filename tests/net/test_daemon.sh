@@ -366,17 +366,20 @@ wait_for 10 is $((base + 2000)) got || fail "lost while moving: $(($(got) - base
 is 0 metric asmeter_books_difference || fail "the books do not balance"
 stop
 # maps of a newer release: refused, not detached
-bpftool map update pinned $pins/asm_state key 0 0 0 0 value \
-	$(bpftool -j map lookup pinned $pins/asm_state key 0 0 0 0 |
-		jq -r '.value | .[0] = "0x63" | join(" ")') || fail "bpftool"
+version() { # HEX: into asm_state.abi_version
+	local state
+	mapfile -t state < <(bpftool -j map lookup pinned $pins/asm_state \
+		key 0 0 0 0 | jq -r ".value | .[0] = \"$1\" | .[]")
+	bpftool map update pinned $pins/asm_state key 0 0 0 0 \
+		value "${state[@]}" || fail "bpftool"
+}
+version 0x63
 : >$log
 timeout 60 "$d" >>$log 2>&1
 [ $? = 4 ] || fail "maps of another version: exit code"
 grep -q 'are of version 99, this asmeter needs' $log || fail "maps of another version"
 [ -e $pins/links/v0-xdp ] || fail "a refused start has detached v0"
-bpftool map update pinned $pins/asm_state key 0 0 0 0 value \
-	$(bpftool -j map lookup pinned $pins/asm_state key 0 0 0 0 |
-		jq -r '.value | .[0] = "0x01" | join(" ")') || fail "bpftool"
+version 0x01
 
 # ------------------------------------- told to stay root: no meter does
 

@@ -309,6 +309,11 @@ static bool audit(struct iface_set *s, struct iface *f)
 	return attach_again(s, f);
 }
 
+int64_t iface_set_due_ns(const struct iface_set *s, struct mono now)
+{
+	return mono_diff_ns(now, mono_add_ns(s->audited, IFACE_AUDIT_NS));
+}
+
 bool iface_set_audit(struct iface_set *s, struct mono now)
 {
 	bool changed = false;

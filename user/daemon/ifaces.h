@@ -39,7 +39,7 @@ struct iface_set {
 
 /* How often attachments are looked at: not all that takes one away is an
  * event (a pin removed, a qdisc deleted). */
-#define IFACE_AUDIT_NS (2 * NSEC_PER_SEC)
+#define IFACE_AUDIT_NS NSEC_PER_SEC
 
 /* Makes the set equal to the configuration: attaches what is new or has
  * another mode, then detaches what is not listed any more. Nothing is touched
@@ -61,6 +61,9 @@ bool iface_set_repair(struct iface_set *s);
  * again what somebody else took off; what `asmeter detach` took off stays off.
  * True: something changed. */
 bool iface_set_audit(struct iface_set *s, struct mono now);
+
+/* Nanoseconds until the next look; negative: now. */
+int64_t iface_set_due_ns(const struct iface_set *s, struct mono now);
 
 /* Tells the meter; -errno of ipc_send(). */
 int iface_set_tell(const struct iface_set *s, int fd);

@@ -435,8 +435,8 @@ static int turn_ms(const struct keeper *k, struct mono now)
 		ns = mono_diff_ns(now, k->watchdog_due);
 	if (k->up && sampling_due_ns(&k->sampling, now) < ns)
 		ns = sampling_due_ns(&k->sampling, now);
-	if (k->up && ns > IFACE_AUDIT_NS)
-		ns = IFACE_AUDIT_NS;
+	if (k->up && iface_set_due_ns(&k->ifaces, now) < ns)
+		ns = iface_set_due_ns(&k->ifaces, now);
 	if (k->stop && ns > 100 * NSEC_PER_MSEC)
 		ns = 100 * NSEC_PER_MSEC;
 	if (ns <= 0)
