@@ -145,11 +145,13 @@ daemon_launch() {
 	"$B/asmeterd" >>"$log" 2>&1 &
 	keeper=$!
 }
+came_up() { grep -q '>up:' "$log" || ! kill -0 "$keeper"; }
 ready() { curl -m 5 -sf "$page/-/ready"; }
 daemon_up() {
 	: >"$log"
 	daemon_launch
-	wait_for 60 grep -q '>up:' "$log" || give_up "asmeterd does not come up"
+	wait_for 60 came_up || give_up "asmeterd does not come up"
+	kill -0 "$keeper" 2>/dev/null || give_up "asmeterd ended"
 }
 daemon_down() {
 	kill -TERM "$keeper"
