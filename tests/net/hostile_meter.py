@@ -3,7 +3,7 @@
 """Speaks to the keeper in the meter's place: takes the socket of the running
 meter and sends what a meter that was taken over could send.
 
-hostile_meter.py PID FD nonsense|keeper|short|descriptors|flood|range
+hostile_meter.py PID FD nonsense|keeper|short|descriptors|flood|range|fuzz
 """
 import array
 import ctypes
@@ -45,6 +45,12 @@ def main():
             fds = array.array("i", [0, 1, 2])
             sock.sendmsg([message(BEAT)],
                          [(socket.SOL_SOCKET, socket.SCM_RIGHTS, fds)])
+        elif what == "fuzz":  # any type with any arguments, name and text
+            for _ in range(2000):
+                m = bytearray(message(rng.randrange(14), rng.randbytes(200)))
+                for _ in range(rng.randrange(6)):
+                    m[rng.randrange(4, SIZE)] = rng.randrange(256)
+                sock.send(bytes(m[:rng.choice((SIZE, SIZE, SIZE, rng.randrange(SIZE))) or 1]))
         elif what == "flood":  # well formed, and harmless for the meter
             for i in range(30000):
                 kind = (READY, BEAT, STATUS, RELOADED)[i % 4]

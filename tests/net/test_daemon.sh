@@ -148,6 +148,9 @@ echo 'interfaces: [v0]' | config
 refused 5 'CAP_BPF|capability bpf' setpriv --bounding-set -bpf "$d"
 refused 5 'net_admin' setpriv --bounding-set -net_admin "$d"
 
+# a kernel that is too old, as far as it says so itself
+refused 4 'kernel 2\.6\.[^ ]* is too old: asmeter needs 5\.18' setarch --uname-2.6 "$d"
+
 umount /sys/fs/bpf
 refused 8 'bpf' setpriv --bounding-set -sys_admin "$d"
 mount -t bpf bpf /sys/fs/bpf
@@ -175,7 +178,7 @@ trap - EXIT
 umount $cg
 
 [ ! -e $pins/asm_state ] || fail "a first start that failed leaves its maps"
-echo "note: 16 refusals, each with its exit code, one line and no trace"
+echo "note: 17 refusals, each with its exit code, one line and no trace"
 
 # the kernel needs its types, not we the file: hidden, as in some containers
 mount -t tmpfs tmpfs /sys/kernel/btf
@@ -227,6 +230,13 @@ done
 [ "$(status "$(meter_pid)" Seccomp)" = 2 ] || fail "the meter has no filter"
 [ "$(stat -c %u "/proc/$(meter_pid)/mem")" = 0 ] || fail "the meter is dumpable"
 echo "note: keeper CapEff $(status "$keeper" CapEff), meter CapEff $(status "$(meter_pid)" CapEff)"
+
+# nothing that could be written to can be executed
+for p in "$keeper" "$(meter_pid)"; do
+	grep -q asmeterd "/proc/$p/maps" || fail "no mappings of $p can be read"
+	! awk '$2 ~ /w.*x/' "/proc/$p/maps" | grep -q . ||
+		fail "writable and executable: $(awk '$2 ~ /w.*x/' "/proc/$p/maps")"
+done
 
 # what the shell had open (start) is closed in both
 for p in "$keeper" "$(meter_pid)"; do
@@ -282,7 +292,22 @@ for what in nonsense keeper short range descriptors; do
 	kill -0 "$keeper" || fail "$what: the keeper is gone"
 	[ -e $pins/links/v0-xdp ] && [ -e $pins/links/v0-egress ] || fail "$what: detached"
 done
+# whatever is sent, as often as the seeds say: each ends the meter, or nothing
+seeds=3
+[ "${SOAK:-0}" = 1 ] && seeds=300
+for seed in $(seq $seeds); do
+	old=$(meter_pid)
+	SEED=$seed tests/net/hostile_meter.py "$old" "$(sock_of "$old")" fuzz
+	wait_for 30 metrics || fail "fuzz $seed: no meter"
+	kill -0 "$keeper" || fail "fuzz $seed: the keeper is gone"
+	[ -e $pins/links/v0-xdp ] && [ -e $pins/links/v0-egress ] || fail "fuzz $seed: detached"
+	wait_for 30 meter_pid || fail "fuzz $seed: no meter"
+done
+wait_for 20 metrics || fail "no meter after all of these"
+log_lines=$(wc -l <$log)
+[ "$log_lines" -lt $((60 + 20 * seeds)) ] || fail "$log_lines lines in the log"
 old=$(meter_pid)
+: >$log
 tests/net/hostile_meter.py "$old" "$(sock_of "$old")" flood || fail flood
 kill -0 "$keeper" && [ "$(meter_pid)" = "$old" ] || fail "a flood of good messages"
 [ "$(wc -l <$log)" -lt 60 ] || fail "the flood is in the log: $(wc -l <$log) lines"

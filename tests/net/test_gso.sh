@@ -37,20 +37,22 @@ far ip addr add 10.9.1.2/24 dev g0
 far ip -6 addr add fd00:1::2/64 dev g0 nodad
 
 port=5001
-for to in 10.9.1.2 fd00:1::2; do
-	far timeout 20 iperf3 -s -1 -p $port >/dev/null &
+bytes=400M
+[ "${SOAK:-0}" = 1 ] && bytes=10G
+for to in 10.9.1.2 fd00:1::2; do for way in '' -R; do
+	far timeout 600 iperf3 -s -1 -p $port >/dev/null &
 	server=$!
 	for _ in $(seq 50); do
 		far ss -Htln "sport = :$port" | grep -q . && break
 		sleep 0.1
 	done
-	iperf3 -c "$to" -p $port -n 400M >"$work/iperf" || {
+	iperf3 -c "$to" -p $port -n $bytes $way >"$work/iperf" || {
 		cat "$work/iperf"
 		fail "iperf3 to $to"
 	}
 	wait $server
 	port=$((port + 1))
-done
+done; done
 
 # the two ends are read one after the other: when a neighbour probe falls
 # between, once more

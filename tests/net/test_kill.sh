@@ -10,17 +10,17 @@ kills=9 n=150000 # packets a kill, at least
 
 daemon_user
 rig
-addresses 100
+addresses 30 # so few that every pair of every batch has a row
 cat >/etc/asmeter/asmeter.yaml <<END
 local-as: 64500
 interfaces: [r0]
 overrides: $work/prefixes
 libloc: {use: never}
 drain-interval: 100ms
-counters: {rows: 65536}
+counters: {rows: 262144}
 END
 daemon_up
-wait_for 30 is 1050 api 'lookup?addr=20.0.50.1' .table_as || give_up "no table"
+wait_for 30 is 1020 api 'lookup?addr=20.0.20.1' .table_as || give_up "no table"
 link_ids() {
 	for l in /sys/fs/bpf/asmeter/links/*; do
 		bpftool -j link show pinned "$l" | jq -c '[.id, .type]'
