@@ -13,12 +13,12 @@ import socket
 import struct
 import sys
 
-MAGIC, VERSION, SIZE = 0x6173746D, 1, 16 + 48 + 256
-READY, BEAT, STATUS, RELOADED = 9, 10, 11, 12
+MAGIC, VERSION, SIZE = 0x6173746D, 1, 24 + 48 + 256
+READY, BEAT, STATUS, RELOADED = 11, 12, 13, 14
 
 
 def message(kind, text=b""):
-    head = struct.pack("=IHHII", MAGIC, VERSION, kind, 0, 0)
+    head = struct.pack("=IHHIIQ", MAGIC, VERSION, kind, 0, 0, 0)
     return (head + bytes(48) + text).ljust(SIZE, b"\0")
 
 
@@ -35,7 +35,7 @@ def main():
         if what == "nonsense":
             sock.send(rng.randbytes(SIZE))
         elif what == "keeper":
-            for kind in range(1, 9):
+            for kind in range(1, READY):
                 sock.send(message(kind))
         elif what == "short":
             sock.send(message(BEAT)[:-1])
@@ -47,7 +47,7 @@ def main():
                          [(socket.SOL_SOCKET, socket.SCM_RIGHTS, fds)])
         elif what == "fuzz":  # any type with any arguments, name and text
             for _ in range(2000):
-                m = bytearray(message(rng.randrange(14), rng.randbytes(200)))
+                m = bytearray(message(rng.randrange(RELOADED + 2), rng.randbytes(200)))
                 for _ in range(rng.randrange(6)):
                     m[rng.randrange(4, SIZE)] = rng.randrange(256)
                 sock.send(bytes(m[:rng.choice((SIZE, SIZE, SIZE, rng.randrange(SIZE))) or 1]))

@@ -393,7 +393,16 @@ Test(api, status)
 	f->iface.in = f->iface.out = ATTACH_NONE;
 	snprintf(f->iface.error, sizeof(f->iface.error), "no such \"thing\"");
 	v = ask_json(f, "/api/v1/interfaces");
+	/* its predecessor of the same name counted: one interface, one name */
+	cr_assert_eq(json_array_size(at(v, "interfaces")), 1);
+	cr_assert(json_is_false(at(v, "interfaces.0.present")));
+	cr_assert_eq(num(v, "interfaces.0.receive.books.seen.packets"), 13);
+	cr_assert_str_eq(str(v, "interfaces.0.error"), "no such \"thing\"");
+	json_decref(v);
+	snprintf(f->iface.name, sizeof(f->iface.name), "eth1");
+	v = ask_json(f, "/api/v1/interfaces");
 	cr_assert_eq(json_array_size(at(v, "interfaces")), 2);
+	cr_assert_str_eq(str(v, "interfaces.0.name"), "eth0");
 	cr_assert(json_is_false(at(v, "interfaces.0.present")));
 	cr_assert_str_eq(str(v, "interfaces.1.error"), "no such \"thing\"");
 	json_decref(v);

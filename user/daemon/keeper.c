@@ -218,14 +218,14 @@ static void end_meter(struct keeper *k, const char *why)
 	child_kill(&k->child);
 }
 
-/* One line, so that a meter cannot say anything but its status. */
+/* One line of ASCII, so that a meter cannot say anything but its status. */
 static void notify_status(const struct keeper *k, const char *text)
 {
 	char line[IPC_TEXT];
 	size_t n = 0;
 
 	for (; text[n] && n < sizeof(line) - 1; n++)
-		line[n] = (unsigned char)text[n] < 0x20 ? '?' : text[n];
+		line[n] = text[n] < 0x20 || text[n] > 0x7e ? '?' : text[n];
 	line[n] = '\0';
 	(void)notify_send(k->notify_fd, "STATUS=%s", line);
 }
