@@ -106,7 +106,7 @@ rm $state/ballast
 kill -HUP "$keeper"
 wait_for 60 over 0 writes table || give_up "not written when there was room again"
 file_ok || give_up "written, but no gzip"
-[ -z "$(ls $state | grep -v -x -e table -e series)" ] || fail "left: $(ls $state)"
+[ -z "$(find $state -mindepth 1 ! -name table ! -name series)" ] || fail "left: $(ls $state)"
 
 # ------------------------------------------------------ read only
 mount -o remount,ro $state

@@ -732,11 +732,18 @@ int attach_look(const char *pin_dir, uint32_t ifindex,
 	const char *dir = pins_dir(pin_dir);
 	struct link_list links = {0};
 	struct asm_if ifc = {0};
-	int ifs_fd = open_ifs(dir), rc;
+	int lock = pins_lock(dir), ifs_fd, rc;
 	uint32_t slot;
 
-	if (ifs_fd < 0)
+	/* or a detach could be seen half done, its links gone and its slot not
+	 * yet marked */
+	if (lock < 0)
+		return lock;
+	ifs_fd = open_ifs(dir);
+	if (ifs_fd < 0) {
+		close(lock);
 		return ifs_fd;
+	}
 	rc = link_list_read(dir, &links);
 	slot = slot_find(ifs_fd, ifindex);
 	if (!rc && slot != ASM_IF_UNLISTED)
@@ -748,6 +755,7 @@ int attach_look(const char *pin_dir, uint32_t ifindex,
 	}
 	link_list_done(&links);
 	close(ifs_fd);
+	close(lock);
 	return rc;
 }
 
