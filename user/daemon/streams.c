@@ -200,7 +200,9 @@ static void note_row(void *ctx, uint32_t id, const struct ledger_row *row)
 	}
 	if (op->rebase) {
 		*base = row->total;
-		op->err = outbox_rebase_row(op->o, &k, &row->total);
+		/* a row without a packet need not be there the next time */
+		if (row->total.packets)
+			op->err = outbox_rebase_row(op->o, &k, &row->total);
 		return;
 	}
 	was = traffic_state_get(outbox_state(op->o), &k);
