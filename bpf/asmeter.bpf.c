@@ -14,6 +14,8 @@
  * tc_sample   samples only: at TC ingress where xdp_meter counts.
  * tc_tap,     the two ends of the tap device.
  * xdp_tap
+ * xdp_mirror  for a port that only listens: counts, gives samples to the ring
+ *             of their queue, drops the rest.
  *
  * A VLAN tag that travels beside the packet (offloaded) is part of the frame:
  * 4 bytes for each packet. IP bytes of a GSO packet are its wire bytes without
@@ -92,8 +94,9 @@ static __always_inline void meter_count(__u32 slot, __u32 ifindex,
 	count_port(part, slot, ifindex, dir, verdict, size);
 }
 
-SEC("xdp.frags")
-int xdp_meter(struct xdp_md *ctx)
+/* Counts a frame; its slot and flags are found on the way. */
+static __always_inline void meter_xdp(struct xdp_md *ctx, __u32 *ret_slot,
+				      __u32 *ret_flags)
 {
 	struct pkt pkt = {
 		.ctx = ctx,
@@ -102,16 +105,25 @@ int xdp_meter(struct xdp_md *ctx)
 		.len = bpf_xdp_get_buff_len(ctx),
 		.xdp = 1,
 	};
-	__u32 ifindex = ctx->ingress_ifindex, flags;
-	__u32 slot = count_slot(ifindex, &flags);
+	__u32 ifindex = ctx->ingress_ifindex;
+	__u32 slot = count_slot(ifindex, ret_flags);
 	struct count_size size = {.packets = 1, .wire_bytes = pkt.len};
 	struct pkt_view view = {};
 	__u32 verdict;
 
-	pkt.no_l2 = !!(flags & ASM_IFF_NO_L2);
+	pkt.no_l2 = !!(*ret_flags & ASM_IFF_NO_L2);
 	verdict = pkt_parse(&pkt, &view);
 	size.ip_bytes = view.ip_bytes;
 	meter_count(slot, ifindex, ASM_DIR_IN, verdict, &view, &size);
+	*ret_slot = slot;
+}
+
+SEC("xdp.frags")
+int xdp_meter(struct xdp_md *ctx)
+{
+	__u32 slot, flags;
+
+	meter_xdp(ctx, &slot, &flags);
 	return XDP_PASS;
 }
 
@@ -177,6 +189,29 @@ static __always_inline __u32 skb_parse(struct __sk_buff *ctx, const int dir,
 	return verdict;
 }
 
+/* What a sample says of itself, whatever hook it comes from. */
+static __always_inline void sample_fill(struct sample_header *h,
+					const struct pkt_view *view,
+					__u32 flags, const int dir)
+{
+	__u32 src = 0, dst = 0;
+	struct asm_as *as;
+
+	if (view)
+		meter_ases(view, &src, &dst);
+	as = bpf_map_lookup_elem(&asm_as, &src);
+	h->src_as = src && as ? as->asn : 0;
+	as = bpf_map_lookup_elem(&asm_as, &dst);
+	h->dst_as = dst && as ? as->asn : 0;
+	h->version = SAMPLE_VERSION;
+	h->size = sizeof(*h);
+	h->ktime_ns = bpf_ktime_get_ns();
+	h->cpu = bpf_get_smp_processor_id();
+	h->dir = dir;
+	h->flags = flags & ASM_IFF_NO_L2 ? SAMPLE_NO_L2 : 0;
+	h->vlan_proto = h->vlan_tci = 0;
+}
+
 /* Describes the packet for the tap. */
 static __always_inline void sample_describe(struct __sk_buff *ctx,
 					    struct sample_header *h,
@@ -184,25 +219,12 @@ static __always_inline void sample_describe(struct __sk_buff *ctx,
 {
 	struct count_size size = {};
 	struct pkt_view view = {};
-	__u32 src = 0, dst = 0;
-	struct asm_as *as;
+	__u32 verdict = skb_parse(ctx, dir, flags, &view, &size);
 
-	if (skb_parse(ctx, dir, flags, &view, &size) == PKT_IP)
-		meter_ases(&view, &src, &dst);
-	as = bpf_map_lookup_elem(&asm_as, &src);
-	h->src_as = src && as ? as->asn : 0;
-	as = bpf_map_lookup_elem(&asm_as, &dst);
-	h->dst_as = dst && as ? as->asn : 0;
+	sample_fill(h, verdict == PKT_IP ? &view : NULL, flags, dir);
 	h->packets = size.packets;
 	h->wire_len = size.wire_bytes;
-	h->version = SAMPLE_VERSION;
-	h->size = sizeof(*h);
 	h->ifindex = ctx->ifindex;
-	h->ktime_ns = bpf_ktime_get_ns();
-	h->cpu = bpf_get_smp_processor_id();
-	h->dir = dir;
-	h->flags = flags & ASM_IFF_NO_L2 ? SAMPLE_NO_L2 : 0;
-	h->vlan_proto = h->vlan_tci = 0;
 	if (ctx->vlan_present) {
 		h->flags |= SAMPLE_VLAN;
 		h->vlan_proto = bpf_ntohs((__u16)ctx->vlan_proto);
@@ -343,17 +365,120 @@ int tc_tap(struct __sk_buff *ctx)
 	return TC_NEXT;
 }
 
+/* Gives the frame to a ring; its counters are the ring's. */
+static __always_inline int ring_give(__u32 number)
+{
+	struct asm_ring *ring = bpf_map_lookup_elem(&asm_rings, &number);
+
+	if (!ring)
+		return XDP_DROP;
+	ring->arrived++;
+	if (bpf_map_lookup_elem(&asm_xsks, &number))
+		return bpf_redirect_map(&asm_xsks, number, XDP_DROP);
+	ring->no_socket++;
+	return XDP_DROP;
+}
+
 SEC("xdp.frags")
 int xdp_tap(struct xdp_md *ctx)
 {
-	__u32 cpu = bpf_get_smp_processor_id(), ring = ASM_XSK_TAP;
-	struct asm_tap *tap = bpf_map_lookup_elem(&asm_tap, &cpu);
+	return ring_give(ASM_XSK_TAP);
+}
 
-	if (!tap)
+/* Describes a frame of a mirror port. */
+static __always_inline void mirror_describe(struct xdp_md *ctx, __u32 flags,
+					    struct sample_header *h)
+{
+	struct pkt pkt = {
+		.ctx = ctx,
+		.data = (void *)(long)ctx->data,
+		.data_end = (void *)(long)ctx->data_end,
+		.len = bpf_xdp_get_buff_len(ctx),
+		.xdp = 1,
+		.no_l2 = !!(flags & ASM_IFF_NO_L2),
+	};
+	struct pkt_view view = {};
+	int verdict = pkt_parse(&pkt, &view);
+
+	sample_fill(h, verdict == PKT_IP ? &view : NULL, flags, ASM_DIR_IN);
+	h->packets = 1;
+	h->wire_len = pkt.len;
+	h->ifindex = ctx->ingress_ifindex;
+}
+
+/* Cuts the frame and puts the header in front; false: it cannot be. */
+static __always_inline bool mirror_cut(struct xdp_md *ctx,
+				       struct sample_header *h, __u32 snap)
+{
+	__u32 len = h->wire_len;
+	void *data;
+
+	if (len > snap) {
+		if (bpf_xdp_adjust_tail(ctx, (int)snap - (int)len))
+			return false;
+		len = snap;
+	}
+	h->cap_len = len;
+	if (bpf_xdp_adjust_head(ctx, -(int)sizeof(*h)))
+		return false;
+	data = (void *)(long)ctx->data;
+	if (data + sizeof(*h) > (void *)(long)ctx->data_end)
+		return false;
+	__builtin_memcpy(data, h, sizeof(*h));
+	return true;
+}
+
+/* A global function: the verifier looks at it once. Returns the action. */
+__noinline int mirror_take(struct xdp_md *ctx, __u32 slot, __u32 flags)
+{
+	struct asm_rate *rate = bpf_map_lookup_elem(&asm_rates, &slot);
+	struct asm_sampler *s = sample_state(slot, ASM_DIR_IN);
+	struct sample_header h = {};
+	struct asm_ring *ring;
+	__u32 number;
+
+	if (!s || !rate || !rate->rate ||
+	    !sample_count(s, rate, flags >> ASM_IFF_GEN_SHIFT, 1))
 		return XDP_DROP;
-	tap->arrived++;
-	if (bpf_map_lookup_elem(&asm_xsks, &ring))
-		return bpf_redirect_map(&asm_xsks, ring, XDP_DROP);
-	tap->no_socket++;
-	return XDP_DROP;
+	s->ifindex = ctx->ingress_ifindex;
+	s->taken++;
+	s->hits++;
+	if (ctx->rx_queue_index >= rate->rings) {
+		s->no_tap++;
+		return XDP_DROP;
+	}
+	number = rate->ring + ctx->rx_queue_index;
+	ring = bpf_map_lookup_elem(&asm_rings, &number);
+	if (!ring) {
+		s->no_tap++;
+		return XDP_DROP;
+	}
+	mirror_describe(ctx, flags, &h);
+	h.flags |= SAMPLE_MIRROR;
+	h.seq = ++ring->taken;
+	h.cpu = number;
+	h.rate = rate->rate;
+	h.hits = 1;
+	h.slot = slot;
+	if (!mirror_cut(ctx, &h, rate->snap)) {
+		s->not_cut++;
+		return XDP_DROP;
+	}
+	s->sent++;
+	return ring_give(number);
+}
+
+SEC("xdp.frags")
+int xdp_mirror(struct xdp_md *ctx)
+{
+	struct asm_sampler *s;
+	__u32 slot, flags;
+
+	meter_xdp(ctx, &slot, &flags);
+	if (!(flags & ASM_IFF_SAMPLED))
+		return XDP_DROP;
+	s = sample_state(slot, ASM_DIR_IN);
+	if (!s || sample_passes(s, flags, 1))
+		return XDP_DROP;
+	return mirror_take(ctx, slot, flags);
 }

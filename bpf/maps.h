@@ -49,7 +49,7 @@ ASM_ARRAY(asm_rows, struct asm_row, ASM_BANKS *DEF_CPUS *DEF_ROWS);
 
 ASM_ARRAY(asm_rates, struct asm_rate, ASM_PORT_SLOTS);
 ASM_ARRAY(asm_sampler, struct asm_sampler, DEF_CPUS *ASM_PORT_SLOTS *ASM_DIRS);
-ASM_ARRAY(asm_tap, struct asm_tap, DEF_CPUS + 1);
+ASM_ARRAY(asm_rings, struct asm_ring, ASM_XSK_SLOTS);
 
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);

@@ -187,7 +187,7 @@ struct asm_if {
  * way, exactly (sums over all CPUs and ports):
  *
  *   taken   = no_tap + not_cut + sent                      asm_sampler
- *   sent    = arrived + dropped by the tap device          asm_tap
+ *   sent    = arrived + dropped by the tap device          asm_rings
  *   arrived = no_socket + what the socket's ring was given
  *
  * and the ring's own losses are the socket's statistics (XDP_STATISTICS).
@@ -203,7 +203,9 @@ struct asm_rate {
 	__u32 gap_mant; /* gap_scale() of the rate, see asmeter/gap.h */
 	__u32 gap_shift;
 	__u32 tap_ifindex; /* the device samples leave by; 0: there is none */
-	__u32 reserved[3];
+	__u32 ring;        /* of queue 0 of a mirror port */
+	__u32 rings;       /* that it has, one a queue */
+	__u32 reserved;
 };
 
 /*
@@ -227,23 +229,27 @@ struct asm_sampler {
 };
 
 /*
- * asm_tap[cpu], and one more: what came out of the tap device on a CPU, and
- * in the last element (index n_cpus) the receiver's own books, which it keeps
- * here so that they outlive it.
+ * asm_rings[ring]: what AF_XDP rings were given. A ring belongs to one queue of
+ * one device, which one CPU serves at a time, so there is one writer of the
+ * first line. The other is the receiver's own, which keeps its books here so
+ * that they outlive it.
  */
-struct asm_tap {
-	__u64 arrived;     /* programs: samples that came out of the tap */
-	__u64 no_socket;   /* programs: nobody has its ring in asm_xsks */
-	__u64 received;    /* receiver: taken out of the ring */
-	__u64 ring_full;   /* receiver: by the sockets' statistics */
-	__u64 fill_empty;  /* receiver: the same */
-	__u64 dropped;     /* receiver: the same, other reasons */
-	__u64 sock_closed; /* receiver: were given to a socket that has ended */
-	__u64 sock_cookie; /* receiver: the socket that sock_* are of */
-	__u64 sock_ring_full; /* receiver: its statistics when last read */
+struct asm_ring {
+	__u64 arrived;   /* programs: samples for this ring */
+	__u64 no_socket; /* programs: nobody has it in asm_xsks */
+	__u64 taken;     /* programs: of a mirror port's queue, lost or not */
+	__u64 reserved[5];
+
+	__u64 received;       /* taken out of the ring */
+	__u64 ring_full;      /* by the sockets' statistics */
+	__u64 fill_empty;     /* the same */
+	__u64 dropped;        /* the same, other reasons */
+	__u64 sock_closed;    /* were given to a socket that has ended */
+	__u64 sock_cookie;    /* the socket that sock_* are of */
+	__u64 sock_ring_full; /* its statistics when last read */
 	__u64 sock_dropped;
 	__u64 sock_fill_empty;
-	__u64 reserved[5];
+	__u64 reserved2[7];
 };
 
 /* Samples wait here for the one call in which they are made. */
@@ -262,12 +268,14 @@ enum asm_scratch_state {
 #define SAMPLE_VERSION 1u
 #define SAMPLE_NO_L2   (1u << 0) /* starts with the IP header */
 #define SAMPLE_VLAN    (1u << 1) /* vlan_proto and vlan_tci are set */
+#define SAMPLE_MIRROR  (1u << 2) /* of a mirror port: seq is its queue's */
 struct sample_header {
 	__u16 version; /* SAMPLE_VERSION */
 	__u16 size;    /* of this header */
 	__u32 ifindex;
 	__u64 ktime_ns; /* CLOCK_MONOTONIC */
-	__u64 seq;      /* asm_sampler.taken, this one included */
+	__u64 seq;      /* asm_sampler.taken, this one included; or
+			 * asm_ring.taken (SAMPLE_MIRROR) */
 	__u32 rate;     /* in force when it was taken */
 	__u32 hits;     /* sampled packets that it stands for */
 	__u32 packets;  /* that the packet becomes on the wire (GSO), or was */
@@ -276,7 +284,7 @@ struct sample_header {
 	__u32 dst_as;
 	__u16 cap_len; /* bytes of the packet that follow */
 	__u16 slot;    /* in asm_ifs */
-	__u16 cpu;
+	__u16 cpu;     /* that seq is of; or the ring (SAMPLE_MIRROR) */
 	__u16 vlan_proto;
 	__u16 vlan_tci;
 	__u8 dir;   /* enum asm_dir */
@@ -291,6 +299,7 @@ struct asm_scratch {
 
 /* Rings in asm_xsks. */
 #define ASM_XSK_TAP   0u
+#define ASM_XSK_FIRST 1u /* of mirror ports */
 #define ASM_XSK_SLOTS 256u
 
 /* The programs' constants (read-only data `cfg`); set before loading, the
@@ -331,7 +340,7 @@ struct asm_state {
 	X(GRACE, asm_grace)     \
 	X(RATES, asm_rates)     \
 	X(SAMPLER, asm_sampler) \
-	X(TAP, asm_tap)         \
+	X(RINGS, asm_rings)     \
 	X(SCRATCH, asm_scratch) \
 	X(XSKS, asm_xsks)
 
@@ -353,7 +362,7 @@ _Static_assert(sizeof(struct asm_books) == 7 * 24, "no padding");
 _Static_assert(sizeof(struct asm_if) == 64, "");
 _Static_assert(sizeof(struct asm_rate) == 32, "");
 _Static_assert(sizeof(struct asm_sampler) == 64, "one cache line");
-_Static_assert(sizeof(struct asm_tap) == 128, "two cache lines");
+_Static_assert(sizeof(struct asm_ring) == 192, "three cache lines");
 _Static_assert(sizeof(struct sample_header) == 64, "no padding");
 #endif
 

@@ -94,7 +94,8 @@ static uint32_t entries(int fd)
 
 static void report(const struct kern *k, struct xsk *x)
 {
-	int sampler = k->map_fd[ASM_MAP_SAMPLER], tap = k->map_fd[ASM_MAP_TAP];
+	int sampler = k->map_fd[ASM_MAP_SAMPLER],
+	    rings = k->map_fd[ASM_MAP_RINGS];
 	uint64_t taken = 0, lost = 0, sent = 0, arrived = 0;
 	struct xsk_losses l;
 
@@ -107,13 +108,13 @@ static void report(const struct kern *k, struct xsk *x)
 		sent += s.sent;
 		lost += s.no_tap + s.not_cut;
 	}
-	for (uint32_t i = 0; i + 1 < entries(tap); i++) {
-		struct asm_tap t;
+	for (uint32_t i = 0; i < ASM_XSK_SLOTS; i++) {
+		struct asm_ring r;
 
-		if (bpf_map_lookup_elem(tap, &i, &t))
-			die("asm_tap", strerror(errno));
-		arrived += t.arrived;
-		lost += t.no_socket;
+		if (bpf_map_lookup_elem(rings, &i, &r))
+			die("asm_rings", strerror(errno));
+		arrived += r.arrived;
+		lost += r.no_socket;
 	}
 	need(xsk_losses(x, &l), "statistics");
 	lost += sent - arrived + l.ring_full + l.fill_empty + l.dropped;
@@ -125,8 +126,9 @@ static void report(const struct kern *k, struct xsk *x)
 int main(int argc, char **argv)
 {
 	char msg[KERN_MSG_LEN];
+	struct asm_rate want;
 	struct attach_status st;
-	struct xsk *x;
+	struct xsk *x = NULL;
 	struct kern k;
 	struct tap t;
 	bool fresh, at_tc;
@@ -145,14 +147,16 @@ int main(int argc, char **argv)
 	if (tap_ensure(&t, &k, NULL, &fresh, msg, sizeof(msg)))
 		die("tap", msg);
 	need(xsk_map(&t.xsk, &x), "ring");
-	need(tap_rate(&k, NULL, argv[1], ifindex, at_tc, rate, snap,
-		      t.out_ifindex),
-	     "rate");
+	want = (struct asm_rate){.rate = rate,
+				 .snap = snap,
+				 .tap_ifindex = t.out_ifindex};
+	need(tap_rate(&k, NULL, argv[1], ifindex, !at_tc, &want), "rate");
 	printf("ready\n");
 	fflush(stdout);
 	receive(x);
 	report(&k, x);
-	need(tap_rate(&k, NULL, argv[1], ifindex, at_tc, 0, snap, 0), "off");
+	want.rate = 0;
+	need(tap_rate(&k, NULL, argv[1], ifindex, false, &want), "off");
 	xsk_unmap(x);
 	tap_remove(NULL);
 	kern_done(&k);

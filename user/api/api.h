@@ -76,6 +76,11 @@ struct api_samples_port {
 	uint64_t packets, wire_bytes;
 };
 
+struct api_ring {
+	char name[ASM_IFNAME_LEN]; /* mirror port; "": the tap */
+	bool zerocopy;
+};
+
 #define API_SAMPLES_LOST_MAX 16
 
 struct api_samples {
@@ -88,6 +93,8 @@ struct api_samples {
 		uint64_t n;
 	} lost[API_SAMPLES_LOST_MAX];
 	size_t n_lost;
+	const struct api_ring *ring;
+	size_t n_rings;
 	const struct api_samples_port *ports;
 	size_t n_ports;
 };

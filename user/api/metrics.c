@@ -231,7 +231,7 @@ static void modes(const struct api_ctx *ctx, struct buf *b)
 			 api_dir_name[d]);
 		snprintf(help, sizeof(help),
 			 "How packets %s are counted: native, tcx, clsact, "
-			 "generic, none.",
+			 "generic, mirror, none.",
 			 past(d));
 		prom_family(b, name, PROM_GAUGE, help);
 		for (size_t i = 0; i < ctx->n_ifaces; i++) {

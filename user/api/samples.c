@@ -121,6 +121,16 @@ void api_json_samples(const struct api_ctx *ctx, struct jw *j)
 	jw_bool(j, "up", s->up);
 	jw_str(j, "error", s->error && s->error[0] ? s->error : NULL);
 	jw_u64(j, "rings", s->rings);
+	jw_array(j, "mirror_queues");
+	for (size_t i = 0; i < s->n_rings; i++) {
+		if (!s->ring[i].name[0])
+			continue;
+		jw_object(j, NULL);
+		jw_str(j, "interface", s->ring[i].name);
+		jw_bool(j, "zero_copy", s->ring[i].zerocopy);
+		jw_end(j);
+	}
+	jw_close(j);
 	jw_u64(j, "taken", s->taken);
 	jw_u64(j, "received", s->received);
 	jw_u64(j, "garbage", s->garbage);

@@ -174,6 +174,32 @@ static const char *const lost_words[][2] = {
 	{"dropped", "by the socket"},  {"socket_closed", "socket closed"},
 };
 
+/* One line a mirror port: its queues and how frames come. */
+static void mirror_lines(const struct cli *c, json_t *queues)
+{
+	size_t n = json_array_size(queues), from = 0;
+
+	while (from < n) {
+		const char *name =
+			js_str(json_array_get(queues, from), "interface");
+		char text[128];
+		bool zero = true;
+		size_t i = from;
+
+		for (; i < n &&
+		       !strcmp(js_str(json_array_get(queues, i), "interface"),
+			       name);
+		     i++)
+			zero &= js_bool(json_array_get(queues, i), "zero_copy");
+		snprintf(text, sizeof(text), "%s: samples from %zu queues, %s",
+			 name, i - from,
+			 zero ? "zero-copy"
+			      : "copy mode (the driver has no zero-copy)");
+		line(c, "mirror", text, 0);
+		from = i;
+	}
+}
+
 static void samples_line(const struct cli *c, json_t *v)
 {
 	char text[512], a[FMT_LEN], b[FMT_LEN], n[FMT_LEN];
@@ -205,6 +231,7 @@ static void samples_line(const struct cli *c, json_t *v)
 				 fmt_count(lost, n));
 	}
 	line(c, "samples", text, js_bool(s, "up") ? 0 : RED);
+	mirror_lines(c, js_at(s, "mirror_queues"));
 }
 
 static void kafka_line(const struct cli *c, json_t *v)

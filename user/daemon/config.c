@@ -13,7 +13,8 @@
 
 const char *config_mode_name(enum config_mode m)
 {
-	static const char *const names[] = {"auto", "native", "tc", "generic"};
+	static const char *const names[] = {"auto", "native", "tc", "generic",
+					    "mirror"};
 
 	return names[m];
 }

@@ -38,6 +38,7 @@ enum config_mode {
 	CONFIG_MODE_NATIVE,
 	CONFIG_MODE_TC,
 	CONFIG_MODE_GENERIC, /* only when asked for by name */
+	CONFIG_MODE_MIRROR,  /* a port that only listens */
 };
 
 struct config_iface {
@@ -222,7 +223,7 @@ void config_report_print(const struct config_report *rep, const char *path,
  * manual page has to list. */
 void config_print_reference(FILE *out);
 
-/* "native", "tc", "generic", "auto" */
+/* "native", "tc", "generic", "mirror", "auto" */
 const char *config_mode_name(enum config_mode m);
 
 /* The sampling rate of an interface: its own, else that of all. */

@@ -24,6 +24,7 @@ static struct attach_opts opts_of(const struct iface_set *s,
 		[CONFIG_MODE_NATIVE] = ATTACH_WANT_NATIVE,
 		[CONFIG_MODE_TC] = ATTACH_WANT_TC,
 		[CONFIG_MODE_GENERIC] = ATTACH_WANT_GENERIC,
+		[CONFIG_MODE_MIRROR] = ATTACH_WANT_MIRROR,
 	};
 
 	return (struct attach_opts){.pin_dir = s->pin_dir,

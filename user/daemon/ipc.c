@@ -59,8 +59,8 @@ int ipc_check(const struct ipc_msg *m, enum ipc_from from, unsigned n)
 	if (m->type == IPC_LISTENER && m->arg >= IPC_LISTENERS)
 		return -EBADMSG;
 	if (m->type == IPC_RING &&
-	    (m->arg < XSK_FRAMES_MIN || m->arg > XSK_FRAMES_MAX ||
-	     m->arg & (m->arg - 1)))
+	    (m->arg2 >= ASM_XSK_SLOTS || m->arg < XSK_FRAMES_MIN ||
+	     m->arg > XSK_FRAMES_MAX || m->arg & (m->arg - 1)))
 		return -EBADMSG;
 	if (m->type == IPC_IFACE &&
 	    (m->arg2 > ASM_IF_SLOTS || (m->arg2 && m->arg >= m->arg2) ||

@@ -33,9 +33,11 @@ enum ipc_type {
 	IPC_IFACE,    /* arg of arg2 interfaces; 0 of 0: there are none */
 	IPC_START,    /* all handed over: open it, then say ready */
 	IPC_GO,       /* attached, privileges dropped: talk to peers */
-	IPC_SAMPLING, /* arg: 1 wanted, arg2: rings so far; text: why
-		       * there is no way out: the ring is to be given up */
-	IPC_RING,     /* fds: socket, memory; arg: frames; count: given */
+	IPC_SAMPLING, /* arg: 1 wanted, arg2: times the tap was made; count:
+		       * IPC_RINGS_*; text: why there is no way out, and all
+		       * rings are to be given up */
+	IPC_RING,     /* fds: socket, memory; arg: frames; arg2: its number;
+		       * count: given; iface.name: of a mirror port */
 	IPC_RELOADS,  /* arg: reloads, arg2: refused ones, so far */
 	IPC_STOP,     /* the daemon ends */
 	/* meter -> keeper */
@@ -45,6 +47,10 @@ enum ipc_type {
 	IPC_RELOADED, /* arg: 0, or 1 and text says why not */
 	IPC_TYPES
 };
+
+/* Every ring is told of between these two; others are to be given up. */
+#define IPC_RINGS_BEGIN 1u
+#define IPC_RINGS_END   2u
 
 enum ipc_listener {
 	IPC_LISTEN_BGP = 0,
@@ -75,7 +81,9 @@ struct ipc_msg {
 	uint16_t type; /* enum ipc_type */
 	uint32_t arg;
 	uint32_t arg2;
-	uint64_t count; /* ring: samples that the rings before it were given */
+	uint64_t count;      /* ring: samples that those before it were given */
+	uint32_t zerocopy;   /* ring: 1 when it is */
+	uint32_t bind_queue; /* ring: to be bound there, when iface.ifindex */
 	struct ipc_iface iface;
 	char text[IPC_TEXT]; /* NUL-terminated; iface: why it is not metered */
 };

@@ -180,8 +180,11 @@ static int hand_over(struct keeper *k)
 
 static void start_meter(struct keeper *k)
 {
-	int err = child_start(&k->child, &k->user);
+	int err;
 
+	if (k->child.starts)
+		sampling_new_meter(&k->sampling);
+	err = child_start(&k->child, &k->user);
 	if (err) {
 		log_error("cannot start the meter: %s", strerror(-err));
 		k->child.retry = mono_add_ns(mono_now(), k->child.backoff_ns);

@@ -17,11 +17,9 @@
 #define TOPIC_LEN_MAX 249u /* Kafka's own bound */
 
 static const struct schema_choice modes[] = {
-	{"auto", CONFIG_MODE_AUTO},
-	{"native", CONFIG_MODE_NATIVE},
-	{"tc", CONFIG_MODE_TC},
-	{"generic", CONFIG_MODE_GENERIC},
-	{NULL, 0},
+	{"auto", CONFIG_MODE_AUTO},     {"native", CONFIG_MODE_NATIVE},
+	{"tc", CONFIG_MODE_TC},         {"generic", CONFIG_MODE_GENERIC},
+	{"mirror", CONFIG_MODE_MIRROR}, {NULL, 0},
 };
 
 static const struct schema_choice families[] = {
@@ -59,8 +57,8 @@ static const struct schema_key iface_keys[] = {
 	 .required = true, AT(config_iface, name), .min = 1,
 	 .max = ASM_IFNAME_LEN - 1},
 	{"mode",
-	 "auto: native XDP where the driver has it, else tc; generic XDP only "
-	 "by name",
+	 "auto: native XDP where the driver has it, else tc; generic XDP and "
+	 "mirror only by name",
 	 "auto", SCHEMA_ENUM, AT(config_iface, mode), .choices = modes},
 	{"sample-rate",
 	 "one of so many packets is sampled here; without: sampling.rate", NULL,

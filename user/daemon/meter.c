@@ -68,26 +68,38 @@ static void on_cut(void *ctx)
 		streams_cut(m->streams, books_ledger(m->books));
 }
 
-/* Without a ring the counters go on, and what is lost is counted. */
-static void take_ring(struct meter *m)
+/* Without a ring the counters go on, and what is lost is counted. The same
+ * ring comes again when the keeper tells of another one. */
+static void on_ring(struct meter *m, const struct ipc_msg *msg, const int *fds)
 {
+	struct samples_ring r = {.number = msg->arg2,
+				 .given = msg->count,
+				 .fds = {.sock = fds[0],
+					 .mem = fds[1],
+					 .frames = msg->arg,
+					 .zerocopy = msg->zerocopy != 0,
+					 .bind_ifindex = msg->iface.ifindex,
+					 .bind_queue = msg->bind_queue}};
 	int err;
 
-	if (!m->samples || m->ring.sock < 0)
+	memcpy(r.iface, msg->iface.name, sizeof(r.iface));
+	if (!m->samples) {
+		xsk_fds_close(&r.fds);
 		return;
-	err = samples_ring(m->samples, &m->ring, m->ring_given);
+	}
+	err = samples_ring(m->samples, &r);
 	if (err)
 		log_error("the ring of samples: %s", strerror(-err));
 }
 
-static void on_ring(struct meter *m, const struct ipc_msg *msg, const int *fds)
+static void on_rings(struct meter *m, const struct ipc_msg *msg)
 {
-	xsk_fds_close(&m->ring);
-	m->ring = (struct xsk_fds){.sock = fds[0],
-				   .mem = fds[1],
-				   .frames = msg->arg};
-	m->ring_given = msg->count;
-	take_ring(m);
+	if (msg->text[0])
+		samples_no_ring(m->samples);
+	else if (msg->count == IPC_RINGS_BEGIN)
+		samples_rings_begin(m->samples);
+	else if (msg->count == IPC_RINGS_END)
+		samples_rings_end(m->samples);
 }
 
 static void on_start(struct meter *m)
@@ -116,14 +128,12 @@ static void on_start(struct meter *m)
 		fail(m, "the flow records", err);
 		return;
 	}
-	err = samples_start(&m->loop, m->map_fd, m->flows, m->books,
-			    &m->samples);
+	err = samples_start(m->samples, m->flows, m->books);
 	if (err) {
 		fail(m, "the samples", err);
 		return;
 	}
 	flows_lost_by(m->flows, samples_missed, m->samples);
-	take_ring(m);
 	err = streams_start(CONFIG_STATE_DIR, st->created_at, m->cfg,
 			    books_ledger(m->books), &m->streams);
 	if (err) {
@@ -219,6 +229,16 @@ static void on_listener(struct meter *m, enum ipc_listener kind, int fd)
 	m->listeners[m->n_listeners++].kind = kind;
 }
 
+/* Rings come before the start, so there has to be a place for them. */
+static void on_maps(struct meter *m)
+{
+	int err = m->samples ? -EPROTO
+			     : samples_new(&m->loop, m->map_fd, &m->samples);
+
+	if (err)
+		fail(m, "the samples", err);
+}
+
 static void on_message(struct meter *m, const struct ipc_msg *msg,
 		       const int *fds)
 {
@@ -227,6 +247,7 @@ static void on_message(struct meter *m, const struct ipc_msg *msg,
 		m->starts = msg->arg;
 		m->have_maps = true;
 		memcpy(m->map_fd, fds, sizeof(m->map_fd));
+		on_maps(m);
 		return;
 	case IPC_LISTENER:
 		on_listener(m, (enum ipc_listener)msg->arg, fds[0]);
@@ -241,8 +262,8 @@ static void on_message(struct meter *m, const struct ipc_msg *msg,
 		m->sampling = msg->arg != 0;
 		m->taps = msg->arg2;
 		memcpy(m->sampling_error, msg->text, sizeof(msg->text));
-		if (m->samples && (!msg->arg || msg->text[0]))
-			samples_no_ring(m->samples);
+		if (m->samples)
+			on_rings(m, msg);
 		return;
 	case IPC_RING:
 		on_ring(m, msg, fds);
@@ -356,7 +377,6 @@ int meter_run(int fd)
 	(void)signal(SIGHUP, SIG_IGN);
 	(void)prctl(PR_SET_NAME, "asmeterd-meter", 0, 0, 0);
 	m.sock = fd;
-	m.ring = (struct xsk_fds){.sock = -1, .mem = -1};
 	err = uv_loop_init(&m.loop);
 	if (!err)
 		err = uv_poll_init(&m.loop, &m.sock_poll, fd);

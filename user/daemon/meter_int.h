@@ -46,8 +46,6 @@ struct meter {
 	struct routes *routes;
 	struct flows *flows;
 	struct samples *samples;
-	struct xsk_fds ring; /* that came before the start; sock -1: none */
-	uint64_t ring_given;
 	bool sampling; /* some interface has a rate */
 	uint32_t taps; /* rings opened by the keeper */
 	char sampling_error[IPC_TEXT];
@@ -56,7 +54,8 @@ struct meter {
 	struct http *http;
 	struct api_ctx api;
 	struct api_iface api_ifaces[ASM_IF_SLOTS];
-	struct api_samples_port api_samples[ASM_IF_SLOTS * ASM_DIRS];
+	struct api_ring api_rings[ASM_XSK_SLOTS];
+	struct api_samples_port api_samples[ASM_PORT_SLOTS * ASM_DIRS];
 	char hostname[256];
 };
 

@@ -39,20 +39,30 @@ struct port {
 	uint64_t seen_packets, seen_wire_bytes; /* at the last cut */
 };
 
+struct ring {
+	struct samples *all;
+	struct samples_ring info; /* without the descriptors */
+	struct asm_ring *own;
+	struct xsk *xsk;
+	uint64_t cookie;
+	bool stale; /* not told of since samples_rings_begin() */
+	uv_poll_t poll;
+};
+
 struct samples {
 	struct flows *flows;
 	const struct books *books;
 	uint32_t n_cpus;
-	struct view state, ifs, rates, sampler, tap;
-	struct asm_tap *own; /* the receiver's element of asm_tap */
+	struct view state, ifs, rates, sampler, rings;
 
 	uv_loop_t *loop;
-	uv_poll_t *poll; /* NULL: no ring */
-	struct xsk *xsk;
+	struct ring *ring[ASM_XSK_SLOTS]; /* NULL: none of that number */
 
-	uint64_t *seq; /* the last one seen, as asm_sampler is indexed */
+	uint64_t *seq; /* the last one seen, as asm_sampler is indexed; behind
+			* those of each ring */
 	struct port ports[SLOTS];
 	uint64_t garbage;
+	uint32_t number;        /* of the last sample */
 	uint64_t sent, arrived; /* at the last look */
 	struct samples_stats stats;
 	uint8_t buf[XSK_FRAME_SIZE + VLAN_BYTES];
@@ -90,7 +100,9 @@ static bool header_ok(const struct samples *s, const struct sample_header *h,
 {
 	return h->version == SAMPLE_VERSION && h->size == sizeof(*h) &&
 	       h->cap_len == len - sizeof(*h) && h->cap_len <= ASM_SNAP_MAX &&
-	       h->slot < ASM_PORT_SLOTS && h->cpu < s->n_cpus &&
+	       h->slot < ASM_PORT_SLOTS &&
+	       h->cpu <
+		       (h->flags & SAMPLE_MIRROR ? ASM_XSK_SLOTS : s->n_cpus) &&
 	       h->dir < ASM_DIRS && h->hits && h->packets >= h->hits &&
 	       h->rate && h->rate <= ASM_RATE_MAX && h->wire_len && h->seq;
 }
@@ -100,7 +112,9 @@ static bool header_ok(const struct samples *s, const struct sample_header *h,
 static uint32_t weigh(struct samples *s, const struct sample_header *h)
 {
 	size_t at = (size_t)h->slot * ASM_DIRS + h->dir;
-	uint64_t *seq = &s->seq[h->cpu * (size_t)SLOTS + at];
+	uint64_t *seq = h->flags & SAMPLE_MIRROR
+				? &s->seq[s->n_cpus * (size_t)SLOTS + h->cpu]
+				: &s->seq[h->cpu * (size_t)SLOTS + at];
 	struct port *p = &s->ports[at];
 	uint64_t gap = *seq && h->seq > *seq ? h->seq - *seq - 1 : 0;
 	uint64_t more;
@@ -202,7 +216,7 @@ static void take(struct samples *s, const struct xsk_frame *fr,
 	f.dir = h.dir;
 	f.received_ns = clock_ns(CLOCK_REALTIME);
 	f.start_ns = f.end_ns = h.ktime_ns + mono_to_real;
-	f.seq = (uint32_t)s->own->received;
+	f.seq = (uint32_t)++s->number;
 	f.rate = times(h.rate, weight);
 	*(h.dir == ASM_DIR_IN ? &f.in_if : &f.out_if) = h.ifindex;
 	if (verdict == PKT_IP) {
@@ -216,12 +230,12 @@ static void take(struct samples *s, const struct xsk_frame *fr,
 /* --------------------------------------------------------------- the ring */
 
 /* What the socket lost since it was looked at last. */
-static void book_losses(struct samples *s)
+static void book_losses(struct ring *r)
 {
-	struct asm_tap *own = s->own;
+	struct asm_ring *own = r->own;
 	struct xsk_losses l;
 
-	if (!s->xsk || xsk_losses(s->xsk, &l))
+	if (xsk_losses(r->xsk, &l))
 		return;
 	own->ring_full += l.ring_full - own->sock_ring_full;
 	own->fill_empty += l.fill_empty - own->sock_fill_empty;
@@ -233,69 +247,63 @@ static void book_losses(struct samples *s)
 
 /* One batch; how many. What is taken is booked as it is given back, so that
  * a process that ends here leaves the rest to the next one. */
-static unsigned drain_batch(struct samples *s)
+static unsigned drain_batch(struct ring *r)
 {
 	struct xsk_frame v[BATCH];
 	uint64_t offset = clock_ns(CLOCK_REALTIME) - clock_ns(CLOCK_MONOTONIC);
-	unsigned n = xsk_peek(s->xsk, v, BATCH);
+	unsigned n = xsk_peek(r->xsk, v, BATCH);
 
 	for (unsigned i = 0; i < n; i++)
-		take(s, &v[i], offset);
-	xsk_release(s->xsk, v, n);
-	s->own->received += n;
+		take(r->all, &v[i], offset);
+	xsk_release(r->xsk, v, n);
+	r->own->received += n;
 	return n;
 }
 
-static void drain(struct samples *s, unsigned batches)
+/* Before the start there is nobody to give records to. */
+static void drain(struct ring *r, unsigned batches)
 {
-	while (batches-- && drain_batch(s) == BATCH)
+	while (r->all->flows && batches-- && drain_batch(r) == BATCH)
 		;
-}
-
-static void on_poll_closed(uv_handle_t *h)
-{
-	free(h);
-}
-
-static void poll_end(struct samples *s)
-{
-	if (!s->poll)
-		return;
-	(void)uv_poll_stop(s->poll);
-	uv_close((uv_handle_t *)s->poll, on_poll_closed);
-	s->poll = NULL;
 }
 
 static void on_ring(uv_poll_t *p, int status, int events)
 {
-	struct samples *s = p->data;
+	struct ring *r = p->data;
 
 	(void)events;
-	if (status < 0) {
-		drain(s, UINT32_MAX);
-		poll_end(s);
-		return;
-	}
-	drain(s, BATCHES_A_TURN);
+	if (status < 0)
+		(void)uv_poll_stop(p);
+	drain(r, BATCHES_A_TURN);
 }
 
-/* The old ring is empty and its losses are known: what its socket was given
- * beyond that ended with it. */
-static void ring_end(struct samples *s)
+static void on_closed(uv_handle_t *h)
 {
-	if (!s->xsk)
-		return;
-	drain(s, UINT32_MAX);
-	book_losses(s);
-	poll_end(s);
-	xsk_unmap(s->xsk);
-	s->xsk = NULL;
+	struct ring *r = h->data;
+
+	xsk_unmap(r->xsk);
+	free(r);
 }
 
-static void ring_begin(struct samples *s, uint64_t given)
+/* It is emptied and its losses are known: what its socket was given beyond
+ * that ends with it. */
+static void ring_end(struct samples *s, uint32_t number)
 {
-	uint64_t cookie = xsk_cookie(s->xsk);
-	struct asm_tap *own = s->own;
+	struct ring *r = s->ring[number];
+
+	if (!r)
+		return;
+	s->ring[number] = NULL;
+	drain(r, UINT32_MAX);
+	book_losses(r);
+	(void)uv_poll_stop(&r->poll);
+	uv_close((uv_handle_t *)&r->poll, on_closed);
+}
+
+static void ring_begin(struct ring *r, uint64_t given)
+{
+	uint64_t cookie = r->cookie;
+	struct asm_ring *own = r->own;
 	uint64_t known =
 		own->received + own->ring_full + own->fill_empty + own->dropped;
 
@@ -308,48 +316,94 @@ static void ring_begin(struct samples *s, uint64_t given)
 
 void samples_no_ring(struct samples *s)
 {
-	ring_end(s);
+	for (uint32_t i = 0; i < ASM_XSK_SLOTS; i++)
+		ring_end(s, i);
 }
 
-int samples_ring(struct samples *s, struct xsk_fds *x, uint64_t given)
+static int ring_start(struct ring *r)
 {
-	struct xsk *xsk;
 	int err;
 
-	ring_end(s);
-	err = xsk_map(x, &xsk);
+	r->poll.data = r;
+	err = uv_poll_init(r->all->loop, &r->poll, xsk_sock(r->xsk));
 	if (err)
 		return err;
-	s->xsk = xsk;
-	ring_begin(s, given);
-	s->poll = calloc(1, sizeof(*s->poll));
-	if (!s->poll)
+	return r->all->flows ? uv_poll_start(&r->poll, UV_READABLE, on_ring)
+			     : 0;
+}
+
+void samples_rings_begin(struct samples *s)
+{
+	for (uint32_t i = 0; i < ASM_XSK_SLOTS; i++)
+		if (s->ring[i])
+			s->ring[i]->stale = true;
+}
+
+void samples_rings_end(struct samples *s)
+{
+	for (uint32_t i = 0; i < ASM_XSK_SLOTS; i++)
+		if (s->ring[i] && s->ring[i]->stale)
+			ring_end(s, i);
+}
+
+int samples_ring(struct samples *s, struct samples_ring *info)
+{
+	struct ring *r = s->ring[info->number];
+	uint64_t cookie = xsk_cookie(info->fds.sock);
+	int err;
+
+	if (r && cookie && r->cookie == cookie) {
+		r->stale = false;
+		xsk_fds_close(&info->fds);
+		return 0;
+	}
+	r = calloc(1, sizeof(*r));
+
+	if (!r) {
+		xsk_fds_close(&info->fds);
 		return -ENOMEM;
-	err = uv_poll_init(s->loop, s->poll, xsk_sock(xsk));
+	}
+	ring_end(s, info->number);
+	r->all = s;
+	r->info = *info;
+	r->cookie = cookie;
+	r->own = (struct asm_ring *)s->rings.p + info->number;
+	err = xsk_map(&info->fds, &r->xsk);
 	if (err) {
-		free(s->poll);
-		s->poll = NULL;
+		free(r);
 		return err;
 	}
-	s->poll->data = s;
-	return uv_poll_start(s->poll, UV_READABLE, on_ring);
+	ring_begin(r, info->given);
+	err = ring_start(r);
+	if (err) {
+		xsk_unmap(r->xsk);
+		free(r);
+		return err;
+	}
+	s->ring[info->number] = r;
+	return 0;
+}
+
+bool samples_ring_get(const struct samples *s, unsigned i,
+		      struct samples_ring *ret)
+{
+	for (uint32_t n = 0; n < ASM_XSK_SLOTS; n++) {
+		if (!s->ring[n] || i--)
+			continue;
+		*ret = s->ring[n]->info;
+		return true;
+	}
+	return false;
 }
 
 /* --------------------------------------------------------------- books */
 
 /* The kernel's counters of all samples; by port, too. */
-static void read_kernel(struct samples *s, struct asm_sampler *sum,
-			struct asm_tap *tap)
+static void read_ports(struct samples *s, struct asm_sampler *sum)
 {
 	const struct asm_sampler *v = s->sampler.p;
-	const struct asm_tap *t = s->tap.p;
 
-	*tap = (struct asm_tap){0};
 	*sum = (struct asm_sampler){0};
-	for (uint32_t cpu = 0; cpu < s->n_cpus; cpu++) {
-		tap->arrived += t[cpu].arrived;
-		tap->no_socket += t[cpu].no_socket;
-	}
 	for (size_t at = 0; at < SLOTS; at++)
 		s->ports[at].taken = 0;
 	for (size_t i = 0; i < s->n_cpus * (size_t)SLOTS; i++) {
@@ -363,6 +417,24 @@ static void read_kernel(struct samples *s, struct asm_sampler *sum,
 		sum->no_tap += v[i].no_tap;
 		sum->not_cut += v[i].not_cut;
 		sum->sent += v[i].sent;
+	}
+}
+
+static void read_rings(struct samples *s, struct asm_ring *sum)
+{
+	const struct asm_ring *v = s->rings.p;
+
+	*sum = (struct asm_ring){0};
+	for (uint32_t i = 0; i < ASM_XSK_SLOTS; i++) {
+		if (s->ring[i])
+			book_losses(s->ring[i]);
+		sum->arrived += v[i].arrived;
+		sum->no_socket += v[i].no_socket;
+		sum->received += v[i].received;
+		sum->ring_full += v[i].ring_full;
+		sum->fill_empty += v[i].fill_empty;
+		sum->dropped += v[i].dropped;
+		sum->sock_closed += v[i].sock_closed;
 	}
 }
 
@@ -386,22 +458,22 @@ static void look(struct samples *s)
 {
 	struct samples_stats *st = &s->stats;
 	struct asm_sampler sum;
-	struct asm_tap tap;
+	struct asm_ring ring;
 
-	book_losses(s);
-	read_kernel(s, &sum, &tap);
+	read_ports(s, &sum);
+	read_rings(s, &ring);
 	st->taken = sum.taken;
 	st->lost[SAMPLES_NO_TAP] = sum.no_tap;
 	st->lost[SAMPLES_NOT_CUT] = sum.not_cut;
-	st->lost[SAMPLES_NO_SOCKET] = tap.no_socket;
-	st->lost[SAMPLES_RING_FULL] = s->own->ring_full;
-	st->lost[SAMPLES_FILL_EMPTY] = s->own->fill_empty;
-	st->lost[SAMPLES_DROPPED] = s->own->dropped;
-	st->lost[SAMPLES_SOCK_CLOSED] = s->own->sock_closed;
-	st->received = s->own->received;
+	st->lost[SAMPLES_NO_SOCKET] = ring.no_socket;
+	st->lost[SAMPLES_RING_FULL] = ring.ring_full;
+	st->lost[SAMPLES_FILL_EMPTY] = ring.fill_empty;
+	st->lost[SAMPLES_DROPPED] = ring.dropped;
+	st->lost[SAMPLES_SOCK_CLOSED] = ring.sock_closed;
+	st->received = ring.received;
 	st->garbage = s->garbage;
-	st->ring = s->poll != NULL;
-	book_tap(s, sum.sent, tap.arrived);
+	st->ring = s->ring[ASM_XSK_TAP] != NULL;
+	book_tap(s, sum.sent, ring.arrived);
 }
 
 /* Counted and estimated over the same time: from the first cut at which the
@@ -435,8 +507,11 @@ static void port_cut(struct samples *s, const struct ledger_port *lp,
 
 void samples_cut(struct samples *s)
 {
-	const struct ledger *l = books_ledger(s->books);
+	const struct ledger *l;
 
+	if (!s->books)
+		return; /* not started yet */
+	l = books_ledger(s->books);
 	look(s);
 	for (size_t i = 0; i < ledger_ports(l); i++) {
 		struct ledger_port lp;
@@ -453,17 +528,6 @@ void samples_stats(const struct samples *s, struct samples_stats *ret)
 	*ret = s->stats;
 }
 
-static uint64_t lost_of(void *ctx, uint32_t ifindex, enum asm_dir dir)
-{
-	const struct samples *s = ctx;
-	uint64_t n = 0;
-
-	for (size_t at = dir; at < SLOTS; at += ASM_DIRS)
-		if (s->ports[at].ifindex == ifindex)
-			n += s->ports[at].lost;
-	return n;
-}
-
 size_t samples_ports(const struct samples *s)
 {
 	size_t n = 0;
@@ -476,6 +540,8 @@ size_t samples_ports(const struct samples *s)
 void samples_port_get(const struct samples *s, size_t i,
 		      struct samples_port *ret)
 {
+	const struct asm_if *ifs = s->ifs.p;
+
 	for (size_t at = 0; at < SLOTS; at++) {
 		const struct port *p = &s->ports[at];
 
@@ -483,6 +549,7 @@ void samples_port_get(const struct samples *s, size_t i,
 			continue;
 		*ret = (struct samples_port){
 			.ifindex = p->ifindex,
+			.slot = (uint32_t)(at / ASM_DIRS),
 			.dir = (enum asm_dir)(at % ASM_DIRS),
 			.rate = p->rate,
 			.rate_eff = p->rate_eff,
@@ -493,6 +560,9 @@ void samples_port_get(const struct samples *s, size_t i,
 			.packets = p->packets,
 			.wire_bytes = p->wire_bytes,
 		};
+		if (ret->slot < ASM_IF_SLOTS)
+			memcpy(ret->name, ifs[ret->slot].name,
+			       sizeof(ret->name) - 1);
 		return;
 	}
 }
@@ -550,17 +620,15 @@ static int open_views(struct samples *s, const int fds[ASM_MAP_COUNT])
 				sizeof(struct asm_sampler) * SLOTS * s->n_cpus,
 				PROT_READ);
 	if (!err)
-		err = view_open(&s->tap, fds[ASM_MAP_TAP],
-				sizeof(struct asm_tap) * (s->n_cpus + 1u),
+		err = view_open(&s->rings, fds[ASM_MAP_RINGS],
+				sizeof(struct asm_ring) * ASM_XSK_SLOTS,
 				PROT_READ | PROT_WRITE);
-	if (!err)
-		s->own = (struct asm_tap *)s->tap.p + s->n_cpus;
 	return err;
 }
 
 static void samples_free(struct samples *s)
 {
-	view_close(&s->tap);
+	view_close(&s->rings);
 	view_close(&s->sampler);
 	view_close(&s->rates);
 	view_close(&s->ifs);
@@ -569,9 +637,8 @@ static void samples_free(struct samples *s)
 	free(s);
 }
 
-int samples_start(uv_loop_t *loop, const int fds[ASM_MAP_COUNT],
-		  struct flows *flows, const struct books *books,
-		  struct samples **ret)
+int samples_new(uv_loop_t *loop, const int fds[ASM_MAP_COUNT],
+		struct samples **ret)
 {
 	struct samples *s = calloc(1, sizeof(*s));
 	int err;
@@ -579,27 +646,38 @@ int samples_start(uv_loop_t *loop, const int fds[ASM_MAP_COUNT],
 	if (!s)
 		return -ENOMEM;
 	s->loop = loop;
-	s->flows = flows;
-	s->books = books;
 	err = open_views(s, fds);
 	if (!err) {
-		s->seq = calloc(s->n_cpus * (size_t)SLOTS, sizeof(*s->seq));
+		s->seq = calloc(s->n_cpus * (size_t)SLOTS + ASM_XSK_SLOTS,
+				sizeof(*s->seq));
 		err = s->seq ? 0 : -ENOMEM;
 	}
 	if (err) {
 		samples_free(s);
 		return err;
 	}
-	flows_lost_by(flows, lost_of, s);
-	look(s);
 	*ret = s;
 	return 0;
 }
 
+int samples_start(struct samples *s, struct flows *flows,
+		  const struct books *books)
+{
+	int err = 0;
+
+	s->flows = flows;
+	s->books = books;
+	look(s);
+	for (uint32_t i = 0; !err && i < ASM_XSK_SLOTS; i++)
+		if (s->ring[i])
+			err = uv_poll_start(&s->ring[i]->poll, UV_READABLE,
+					    on_ring);
+	return err;
+}
+
+/* Views stay for whoever still asks; they go with the process. */
 void samples_stop(struct samples *s)
 {
-	if (!s)
-		return;
-	ring_end(s);
-	/* views stay for whoever still asks; they go with the process */
+	if (s)
+		samples_no_ring(s);
 }

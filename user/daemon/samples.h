@@ -36,18 +36,36 @@ const char *samples_lost_name(enum samples_lost l);
 
 struct samples;
 
-/* fds: enum asm_map. Everything else stays the caller's and outlives it. */
-int samples_start(uv_loop_t *loop, const int fds[ASM_MAP_COUNT],
-		  struct flows *flows, const struct books *books,
-		  struct samples **ret);
+/* fds: enum asm_map; they stay the caller's. Rings may come from here on. */
+int samples_new(uv_loop_t *loop, const int fds[ASM_MAP_COUNT],
+		struct samples **ret);
+
+/* Begins to read them. flows and books stay the caller's and outlive it. */
+int samples_start(struct samples *s, struct flows *flows,
+		  const struct books *books);
 void samples_stop(struct samples *s);
 
-/* Another ring; takes over the descriptors. given: samples that rings before
- * it were given by the kernel. */
-int samples_ring(struct samples *s, struct xsk_fds *x, uint64_t given);
+struct samples_ring {
+	uint32_t number;
+	struct xsk_fds fds;         /* taken over, also when it fails */
+	uint64_t given;             /* samples that rings of this number before
+				     * it were given by the kernel */
+	char iface[ASM_IFNAME_LEN]; /* mirror port; "": the tap */
+};
 
-/* The way is gone: what is in the ring is taken, then the ring given up. */
+/* Every ring is told of anew between these two; others end with the second. */
+void samples_rings_begin(struct samples *s);
+void samples_rings_end(struct samples *s);
+
+/* Another ring, or one that is there already. */
+int samples_ring(struct samples *s, struct samples_ring *r);
+
+/* The way is gone: what is in the rings is taken, then they are given up. */
 void samples_no_ring(struct samples *s);
+
+/* The i-th ring that is open; false: there are not that many. */
+bool samples_ring_get(const struct samples *s, unsigned i,
+		      struct samples_ring *ret);
 
 /* After each cut of the counters. */
 void samples_cut(struct samples *s);
@@ -63,6 +81,8 @@ void samples_stats(const struct samples *s, struct samples_stats *ret);
 /* One direction of an interface that is sampled, or was. */
 struct samples_port {
 	uint32_t ifindex;
+	uint32_t slot;             /* in asm_ifs */
+	char name[ASM_IFNAME_LEN]; /* it was metered by */
 	enum asm_dir dir;
 	uint32_t rate;   /* configured; 0: not any more */
 	double rate_eff; /* packets that a received sample stands for; 0: none

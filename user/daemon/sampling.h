@@ -12,12 +12,16 @@
 #include "daemon/config.h"
 #include "daemon/ifaces.h"
 #include "daemon/ipc.h"
+#include "kernel/mirror.h"
 #include "kernel/tap.h"
+
+#define SAMPLING_MIRRORS_MAX 16
 
 struct sampling {
 	const struct kern *kern;
 	const char *pin_dir;
 	struct tap tap;
+	struct mirror mirrors[SAMPLING_MIRRORS_MAX];
 	bool check; /* something happened: sampling_apply() has work */
 	bool wanted;
 	struct mono retry;    /* ns 0: nothing failed */
@@ -37,6 +41,10 @@ void sampling_event(struct sampling *s, enum ifstat_event_kind kind,
 bool sampling_apply(struct sampling *s, const struct config *cfg,
 		    const struct iface_set *ifs, struct mono now,
 		    bool *ret_ring);
+
+/* A new meter is to be told: where sockets serve one process only, there have
+ * to be others, so sampling_apply() has work. */
+void sampling_new_meter(struct sampling *s);
 
 /* How long until sampling_apply() has something to do. */
 int64_t sampling_due_ns(const struct sampling *s, struct mono now);

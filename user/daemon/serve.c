@@ -91,20 +91,19 @@ static const char *iface_name(const struct meter *m, uint32_t ifindex)
 	return NULL;
 }
 
-/* The ports of interfaces that are there; the sums have all. */
+/* An interface that came back has another slot, and the one that went keeps
+ * its counters: one name, one series. */
 static size_t refresh_ports(struct meter *m)
 {
 	size_t n = 0;
 
-	for (size_t i = 0; i < samples_ports(m->samples); i++) {
+	for (; n < samples_ports(m->samples); n++) {
 		struct api_samples_port *dst = &m->api_samples[n];
 		struct samples_port p;
 		const char *name;
 
-		samples_port_get(m->samples, i, &p);
+		samples_port_get(m->samples, n, &p);
 		name = iface_name(m, p.ifindex);
-		if (!name || n == ASM_IF_SLOTS * ASM_DIRS)
-			continue;
 		*dst = (struct api_samples_port){
 			.dir = p.dir,
 			.rate = p.rate,
@@ -116,8 +115,23 @@ static size_t refresh_ports(struct meter *m)
 			.packets = p.packets,
 			.wire_bytes = p.wire_bytes,
 		};
-		memcpy(dst->name, name, sizeof(dst->name));
-		n++;
+		if (name)
+			memcpy(dst->name, name, sizeof(dst->name));
+		else
+			(void)snprintf(dst->name, sizeof(dst->name), "%.8s#%u",
+				       p.name, p.slot);
+	}
+	return n;
+}
+
+static size_t refresh_rings(struct meter *m)
+{
+	struct samples_ring r;
+	unsigned n = 0;
+
+	for (; n < ASM_XSK_SLOTS && samples_ring_get(m->samples, n, &r); n++) {
+		m->api_rings[n].zerocopy = r.fds.zerocopy;
+		memcpy(m->api_rings[n].name, r.iface, sizeof(r.iface));
 	}
 	return n;
 }
@@ -143,6 +157,8 @@ static void refresh_samples(struct meter *m)
 		a->lost[i].n = st.lost[i];
 	}
 	a->n_ports = refresh_ports(m);
+	a->ring = m->api_rings;
+	a->n_rings = refresh_rings(m);
 }
 
 static void refresh_flows(struct meter *m)

@@ -16,6 +16,7 @@
 
 #include "kernel/ifstat.h"
 #include "kernel/links.h"
+#include "kernel/mirror.h"
 #include "kernel/pins.h"
 #include "kernel/slots.h"
 #include "kernel/tap.h"
@@ -23,13 +24,13 @@
 static const char *const mode_names[ATTACH_MODES] = {
 	[ATTACH_NONE] = "none",       [ATTACH_NATIVE] = "native",
 	[ATTACH_GENERIC] = "generic", [ATTACH_TCX] = "tcx",
-	[ATTACH_CLSACT] = "clsact",
+	[ATTACH_CLSACT] = "clsact",   [ATTACH_MIRROR] = "mirror",
 };
 
 static const char *const want_names[ATTACH_WANTS] = {
 	[ATTACH_WANT_AUTO] = "auto",       [ATTACH_WANT_NATIVE] = "native",
 	[ATTACH_WANT_GENERIC] = "generic", [ATTACH_WANT_TC] = "tc",
-	[ATTACH_WANT_CLSACT] = "clsact",
+	[ATTACH_WANT_CLSACT] = "clsact",   [ATTACH_WANT_MIRROR] = "mirror",
 };
 
 const char *attach_mode_name(enum attach_mode mode)
@@ -79,7 +80,9 @@ static void side_status(const struct link_list *links, uint32_t ifindex,
 
 	*ret = (struct attach_side){0};
 	if (p) {
-		ret->mode = p->tcx ? ATTACH_TCX : xdp_mode(ifindex, p->prog_id);
+		ret->mode = p->tcx      ? ATTACH_TCX
+			    : p->mirror ? ATTACH_MIRROR
+					: xdp_mode(ifindex, p->prog_id);
 		ret->alive = true;
 		ret->prog_id = p->prog_id;
 		ret->link_id = p->link_id;
@@ -159,6 +162,8 @@ static enum kern_prog prog_number(enum asm_dir d, enum attach_mode mode)
 {
 	if (d == ASM_DIR_OUT)
 		return KERN_PROG_EGRESS;
+	if (mode == ATTACH_MIRROR)
+		return KERN_PROG_MIRROR;
 	return mode == ATTACH_NATIVE || mode == ATTACH_GENERIC
 		       ? KERN_PROG_XDP
 		       : KERN_PROG_INGRESS;
@@ -181,8 +186,10 @@ static bool want_allows(enum attach_want want, enum attach_mode mode,
 		return mode == ATTACH_TCX || mode == ATTACH_CLSACT;
 	case ATTACH_WANT_CLSACT:
 		return mode == ATTACH_CLSACT;
+	case ATTACH_WANT_MIRROR:
+		return mode == ATTACH_MIRROR;
 	default:
-		return mode != ATTACH_NONE &&
+		return mode != ATTACH_NONE && mode != ATTACH_MIRROR &&
 		       (mode != ATTACH_GENERIC || d == ASM_DIR_OUT);
 	}
 }
@@ -262,6 +269,11 @@ static int attach_xdp(struct job *j, enum attach_want want)
 
 	if (!generic && !strcmp(j->st.driver, "bonding"))
 		return xdp_of_bond(j);
+	if (want == ATTACH_WANT_MIRROR) {
+		rc = link_add_mirror(j->dir, j->st.name, j->st.ifindex,
+				     prog_of(j, ASM_DIR_IN, ATTACH_MIRROR));
+		return rc ? explain(j, "native XDP for mirror mode", rc) : 0;
+	}
 	rc = link_add_xdp(j->dir, j->st.name, j->st.ifindex,
 			  prog_of(j, ASM_DIR_IN, ATTACH_NATIVE),
 			  generic ? XDP_FLAGS_SKB_MODE : XDP_FLAGS_DRV_MODE);
@@ -307,6 +319,7 @@ static int exchange(struct job *j, enum asm_dir d, enum attach_mode old,
 		[ATTACH_GENERIC] = ATTACH_WANT_GENERIC,
 		[ATTACH_TCX] = ATTACH_WANT_TC,
 		[ATTACH_CLSACT] = ATTACH_WANT_CLSACT,
+		[ATTACH_MIRROR] = ATTACH_WANT_MIRROR,
 	};
 	struct job quiet;
 	int rc = side_remove(j->dir, &j->links, j->st.ifindex, d);
@@ -466,7 +479,10 @@ int attach_iface(const struct kern *k, const char *ifname,
 		goto out;
 	}
 	remove_dead(&j, j.st.name);
-	rc = attach_both(&j, opts);
+	rc = opts->in == ATTACH_WANT_MIRROR ? mirror_check(&j.st, msg, msg_len)
+					    : 0;
+	if (!rc)
+		rc = attach_both(&j, opts);
 	if (!rc && ret && !reread_links(&j))
 		fill_status(&j.links, j.st.name, j.st.ifindex, j.slot, ret);
 out:
@@ -510,7 +526,9 @@ int attach_refresh_all(const struct kern *k, const char *pin_dir, char *msg,
 
 	for (size_t i = 0; i < j.links.n && !rc; i++) {
 		const struct link_pin *p = &j.links.v[i];
-		enum attach_mode mode = p->tcx ? ATTACH_TCX : ATTACH_NATIVE;
+		enum attach_mode mode = p->tcx      ? ATTACH_TCX
+					: p->mirror ? ATTACH_MIRROR
+						    : ATTACH_NATIVE;
 
 		if (!p->ifindex)
 			continue;
@@ -537,6 +555,8 @@ int attach_check(const char *ifname, const struct attach_opts *opts, char *msg,
 
 	msg_set(msg, msg_len, "%s", "");
 	rc = find_iface(&j, ifname);
+	if (!rc && opts->in == ATTACH_WANT_MIRROR)
+		rc = mirror_check(&j.st, msg, msg_len);
 	if (rc || opts->in == ATTACH_WANT_TC || opts->in == ATTACH_WANT_CLSACT)
 		return rc;
 	rc = link_list_read(j.dir, &j.links);

@@ -26,6 +26,7 @@ enum attach_mode {
 	ATTACH_GENERIC, /* XDP in the stack; only when asked by name */
 	ATTACH_TCX,     /* TC by link, kernel >= 6.6 */
 	ATTACH_CLSACT,  /* TC by filter */
+	ATTACH_MIRROR,  /* XDP in the driver; nothing gets past it */
 	ATTACH_MODES
 };
 
@@ -37,6 +38,7 @@ enum attach_want {
 	ATTACH_WANT_GENERIC,
 	ATTACH_WANT_TC, /* tcx, clsact */
 	ATTACH_WANT_CLSACT,
+	ATTACH_WANT_MIRROR, /* refused on a port that does more than listen */
 	ATTACH_WANTS
 };
 
@@ -61,10 +63,10 @@ struct attach_status {
 	struct attach_side in, out;
 };
 
-/* "none", "native", "generic", "tcx", "clsact". */
+/* "none", "native", "generic", "tcx", "clsact", "mirror". */
 const char *attach_mode_name(enum attach_mode mode);
 
-/* "auto", "native", "generic", "tc", "clsact" -> *ret; -EINVAL. */
+/* "auto", "native", "generic", "tc", "clsact", "mirror" -> *ret; -EINVAL. */
 int attach_want_parse(const char *name, enum attach_want *ret);
 
 /*

@@ -5,6 +5,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <linux/bpf.h>
+#include <linux/if_link.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -57,6 +58,15 @@ static int link_query(int fd, struct link_info *ret)
 	return bpf_obj_get_info_by_fd(fd, ret, &len) ? -errno : 0;
 }
 
+#define MIRROR_SUFFIX "mirror"
+
+static bool is_mirror(const char *name)
+{
+	const char *dash = strrchr(name, '-');
+
+	return dash && !strcmp(dash + 1, MIRROR_SUFFIX);
+}
+
 static int read_pin(const char *dir, const char *name, struct link_pin *ret)
 {
 	char path[PINS_PATH_LEN];
@@ -76,6 +86,7 @@ static int read_pin(const char *dir, const char *name, struct link_pin *ret)
 	if (info.type != LINK_TYPE_XDP && info.type != LINK_TYPE_TCX)
 		return -EINVAL;
 	*ret = (struct link_pin){.tcx = info.type == LINK_TYPE_TCX,
+				 .mirror = is_mirror(name),
 				 .dir = info.type == LINK_TYPE_TCX &&
 							info.attach_type ==
 								TCX_EGRESS
@@ -199,6 +210,17 @@ int link_add_xdp(const char *dir, const char *ifname, uint32_t ifindex,
 		return -errno;
 	return pin_link(dir, ifname, ifindex, link_suffix(false, ASM_DIR_IN),
 			fd);
+}
+
+int link_add_mirror(const char *dir, const char *ifname, uint32_t ifindex,
+		    int prog_fd)
+{
+	LIBBPF_OPTS(bpf_link_create_opts, opts, .flags = XDP_FLAGS_DRV_MODE);
+	int fd = bpf_link_create(prog_fd, (int)ifindex, BPF_XDP, &opts);
+
+	if (fd < 0)
+		return -errno;
+	return pin_link(dir, ifname, ifindex, MIRROR_SUFFIX, fd);
 }
 
 /* In front of every other program, because one that answers TC_ACT_OK ends

@@ -21,6 +21,7 @@ struct link_pin {
 	char name[LINK_NAME_LEN]; /* of the file below links/ */
 	enum asm_dir dir;
 	bool tcx;         /* else XDP */
+	bool mirror;      /* XDP that lets nothing pass */
 	uint32_t ifindex; /* 0: the interface is gone */
 	uint32_t prog_id;
 	uint32_t link_id;
@@ -46,6 +47,8 @@ bool link_is_named(const struct link_pin *p, const char *ifname);
 /* Creates and pins. xdp_flags: XDP_FLAGS_*. -errno of the kernel. */
 int link_add_xdp(const char *dir, const char *ifname, uint32_t ifindex,
 		 int prog_fd, uint32_t xdp_flags);
+int link_add_mirror(const char *dir, const char *ifname, uint32_t ifindex,
+		    int prog_fd);
 int link_add_tcx(const char *dir, const char *ifname, uint32_t ifindex,
 		 int prog_fd, enum asm_dir d);
 

@@ -37,6 +37,7 @@ static const char *const prog_names[KERN_PROG_COUNT] = {
 	[KERN_PROG_XDP] = "xdp_meter",      [KERN_PROG_EGRESS] = "tc_egress",
 	[KERN_PROG_INGRESS] = "tc_ingress", [KERN_PROG_SAMPLE] = "tc_sample",
 	[KERN_PROG_TAP_OUT] = "tc_tap",     [KERN_PROG_TAP_XDP] = "xdp_tap",
+	[KERN_PROG_MIRROR] = "xdp_mirror",
 };
 
 const char *kern_prog_name(enum kern_prog prog)
@@ -412,9 +413,6 @@ static int configure(struct asmeter_bpf *skel, const struct kern_cfg *cfg,
 		rc = bpf_map__set_max_entries(skel->maps.asm_sampler,
 					      cfg->n_cpus * ASM_PORT_SLOTS *
 						      ASM_DIRS);
-	if (!rc && !k->had[ASM_MAP_TAP])
-		rc = bpf_map__set_max_entries(skel->maps.asm_tap,
-					      cfg->n_cpus + 1);
 	if (!rc && !k->had[ASM_MAP_TABLE])
 		rc = bpf_map__set_value_size(skel->maps.asm_table,
 					     cfg->table_words * 4);

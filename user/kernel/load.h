@@ -34,6 +34,7 @@ enum kern_prog {
 	KERN_PROG_SAMPLE,  /* tc_sample */
 	KERN_PROG_TAP_OUT, /* tc_tap */
 	KERN_PROG_TAP_XDP, /* xdp_tap */
+	KERN_PROG_MIRROR,  /* xdp_mirror */
 	KERN_PROG_COUNT
 };
 

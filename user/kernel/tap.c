@@ -13,9 +13,9 @@
 #include <unistd.h>
 
 #include "asmeter/gap.h"
-#include "kernel/grace.h"
 #include "kernel/ifstat.h"
 #include "kernel/links.h"
+#include "kernel/mirror.h"
 #include "kernel/nl.h"
 #include "kernel/pins.h"
 #include "kernel/slots.h"
@@ -257,46 +257,12 @@ static int put_programs(const struct kern *k, const char *pin_dir,
 
 /* ---------------------------------------------------------- the socket */
 
-/* Samples that sockets were given until now. */
-static int given(const struct kern *k, uint64_t *ret)
-{
-	struct bpf_map_info info = {0};
-	uint32_t len = sizeof(info);
-	uint64_t sum = 0;
-
-	if (bpf_obj_get_info_by_fd(k->map_fd[ASM_MAP_TAP], &info, &len))
-		return -errno;
-	for (uint32_t cpu = 0; cpu + 1 < info.max_entries; cpu++) {
-		struct asm_tap t;
-
-		if (bpf_map_lookup_elem(k->map_fd[ASM_MAP_TAP], &cpu, &t))
-			return -errno;
-		sum += t.arrived - t.no_socket;
-	}
-	*ret = sum;
-	return 0;
-}
-
-/* Between the last socket's end and this one's begin none is in the map, so
- * that what the last ones were given is known. */
 static int put_socket(struct tap *t, const struct kern *k)
 {
-	const uint32_t ring = ASM_XSK_TAP;
-	int xsks = k->map_fd[ASM_MAP_XSKS], err;
+	int err = ring_put(k, ASM_XSK_TAP, t->in_ifindex, 0, 0, &t->xsk,
+			   &t->given);
 
-	(void)bpf_map_delete_elem(xsks, &ring);
-	err = xsk_open(t->in_ifindex, 0, false, &t->xsk);
-	if (!err)
-		err = grace_wait(k->map_fd[ASM_MAP_GRACE],
-				 k->map_fd[ASM_MAP_STATE]);
-	if (!err)
-		err = given(k, &t->given);
-	if (!err && bpf_map_update_elem(xsks, &ring, &t->xsk.sock, BPF_ANY))
-		err = -errno;
-	if (err)
-		xsk_fds_close(&t->xsk);
-	else
-		t->opened++;
+	t->opened += !err;
 	return err;
 }
 
@@ -435,13 +401,10 @@ static int flag_write(const struct kern *k, uint32_t slot, bool on, bool anew)
 }
 
 int tap_rate(const struct kern *k, const char *pin_dir, const char *ifname,
-	     uint32_t ifindex, bool at_tc, uint32_t rate, uint32_t snap,
-	     uint32_t tap_ifindex)
+	     uint32_t ifindex, bool sampler, const struct asm_rate *want)
 {
-	struct asm_rate r = {.rate = rate,
-			     .snap = snap,
-			     .tap_ifindex = tap_ifindex},
-			old = {0};
+	struct asm_rate r = *want, old = {0};
+	uint32_t rate = r.rate;
 	uint32_t slot = slot_find(k->map_fd[ASM_MAP_IFS], ifindex);
 	int rates = k->map_fd[ASM_MAP_RATES], err;
 	struct asm_if ifc;
@@ -459,7 +422,7 @@ int tap_rate(const struct kern *k, const char *pin_dir, const char *ifname,
 	if (memcmp(&r, &old, sizeof(r)) != 0 &&
 	    bpf_map_update_elem(rates, &slot, &r, BPF_ANY))
 		return -errno;
-	if (rate && !at_tc)
+	if (rate && sampler)
 		err = put_sampler(k, pin_dir, ifname, ifindex);
 	else
 		tap_unsample(pin_dir, ifindex);

@@ -50,14 +50,13 @@ void tap_close(struct tap *t);
 void tap_remove(const char *pin_dir);
 
 /*
- * Samples one in `rate` packets of a metered interface, both directions; 0:
- * none. at_tc: the program at TC ingress counts already, else tc_sample is
- * put there. -ENOSPC: it has no slot of its own, -EOPNOTSUPP: it has no
- * Ethernet header.
+ * Samples a metered interface as *want says (gap_mant and gap_shift are found
+ * here), both directions; rate 0: no more. sampler: no program that samples is
+ * at its ingress yet, so tc_sample is put at TC. -ENOSPC: it has no slot of its
+ * own, -EOPNOTSUPP: it has no Ethernet header.
  */
 int tap_rate(const struct kern *k, const char *pin_dir, const char *ifname,
-	     uint32_t ifindex, bool at_tc, uint32_t rate, uint32_t snap,
-	     uint32_t tap_ifindex);
+	     uint32_t ifindex, bool sampler, const struct asm_rate *want);
 
 /* Takes the sampler of an interface off; for whoever detaches it. */
 void tap_unsample(const char *pin_dir, uint32_t ifindex);

@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -174,8 +175,22 @@ static int bind_queue(int sock, uint32_t ifindex, uint32_t queue,
 	return err;
 }
 
+/* Whether another process could map the rings now. */
+static bool can_map(int sock, uint32_t frames)
+{
+	struct xdp_mmap_offsets off;
+	struct ring r = {0};
+	int err = offsets(sock, &off);
+
+	if (!err)
+		err = ring_map(&r, sock, &off.rx, XDP_PGOFF_RX_RING, frames,
+			       sizeof(struct xdp_desc));
+	ring_unmap(&r);
+	return err != -EBUSY;
+}
+
 static int open_sized(uint32_t ifindex, uint32_t queue, uint16_t flags,
-		      uint32_t frames, struct xsk_fds *ret)
+		      uint32_t frames, bool bound, struct xsk_fds *ret)
 {
 	struct xsk_fds x = {.sock = -1, .mem = -1, .frames = frames};
 	void *mem = NULL;
@@ -189,8 +204,12 @@ static int open_sized(uint32_t ifindex, uint32_t queue, uint16_t flags,
 		err = rings_make(x.sock, mem, frames);
 	if (!err)
 		err = fill_all(x.sock, frames);
-	if (!err)
+	if (!err && bound)
 		err = bind_queue(x.sock, ifindex, queue, flags);
+	if (!err && !bound) {
+		x.bind_ifindex = ifindex;
+		x.bind_queue = queue;
+	}
 	if (mem) /* the kernel holds its pages; nobody reads here */
 		munmap(mem, (size_t)frames * XSK_FRAME_SIZE);
 	if (err)
@@ -200,22 +219,49 @@ static int open_sized(uint32_t ifindex, uint32_t queue, uint16_t flags,
 	return err;
 }
 
-int xsk_open(uint32_t ifindex, uint32_t queue, bool try_zerocopy,
-	     struct xsk_fds *ret)
+static int open_mode(uint32_t ifindex, uint32_t queue, bool try_zerocopy,
+		     uint32_t frames, struct xsk_fds *ret)
 {
+	int err = try_zerocopy ? open_sized(ifindex, queue, XDP_ZEROCOPY,
+					    frames, true, ret)
+			       : -EOPNOTSUPP;
+
+	ret->zerocopy = !err;
+	if (err && err != -ENOBUFS && err != -ENOMEM)
+		err = open_sized(ifindex, queue, XDP_COPY, frames, true, ret);
+	if (err || can_map(ret->sock, frames))
+		return err;
+	xsk_fds_close(ret);
+	return open_sized(ifindex, queue, XDP_COPY, frames, false, ret);
+}
+
+/* Half of what may be locked, as the last socket's frames may still be, shared
+ * among the sockets that belong together. */
+static uint32_t locked_share(uint32_t sockets)
+{
+	struct rlimit lim;
+
+	if (getrlimit(RLIMIT_MEMLOCK, &lim) || lim.rlim_cur == RLIM_INFINITY)
+		return XSK_FRAMES_MAX;
+	lim.rlim_cur /= 2u * sockets * XSK_FRAME_SIZE;
+	return lim.rlim_cur < XSK_FRAMES_MAX ? (uint32_t)lim.rlim_cur
+					     : XSK_FRAMES_MAX;
+}
+
+int xsk_open(uint32_t ifindex, uint32_t queue, bool try_zerocopy,
+	     uint32_t sockets, struct xsk_fds *ret)
+{
+	uint32_t share = locked_share(sockets);
 	int err = -ENOMEM;
 
 	*ret = (struct xsk_fds){.sock = -1, .mem = -1};
 	for (uint32_t n = XSK_FRAMES_MAX; n >= XSK_FRAMES_MIN; n /= 2) {
-		err = try_zerocopy
-			      ? open_sized(ifindex, queue, XDP_ZEROCOPY, n, ret)
-			      : -EOPNOTSUPP;
-		ret->zerocopy = !err;
-		if (err && err != -ENOBUFS && err != -ENOMEM)
-			err = open_sized(ifindex, queue, XDP_COPY, n, ret);
+		err = open_mode(ifindex, queue, try_zerocopy, n, ret);
 		/* RLIMIT_MEMLOCK: with less it may fit */
 		if (err != -ENOBUFS && err != -ENOMEM)
 			return err;
+		while (n / 2 > share && n / 2 > XSK_FRAMES_MIN)
+			n /= 2;
 	}
 	return err;
 }
@@ -258,6 +304,9 @@ int xsk_map(struct xsk_fds *fds, struct xsk **ret)
 		err = ring_map(&x->fill, x->fds.sock, &off.fr,
 			       (off_t)XDP_UMEM_PGOFF_FILL_RING, x->fds.frames,
 			       sizeof(uint64_t));
+	if (!err && x->fds.bind_ifindex)
+		err = bind_queue(x->fds.sock, x->fds.bind_ifindex,
+				 x->fds.bind_queue, XDP_COPY);
 	if (err)
 		xsk_unmap(x);
 	else
@@ -332,12 +381,12 @@ int xsk_losses(const struct xsk *x, struct xsk_losses *ret)
 	return 0;
 }
 
-uint64_t xsk_cookie(const struct xsk *x)
+uint64_t xsk_cookie(int sock)
 {
 	uint64_t cookie = 0;
 	socklen_t len = sizeof(cookie);
 
-	if (getsockopt(x->fds.sock, SOL_SOCKET, SO_COOKIE, &cookie, &len))
+	if (getsockopt(sock, SOL_SOCKET, SO_COOKIE, &cookie, &len))
 		return 0;
 	return cookie;
 }

@@ -26,16 +26,22 @@ struct xsk_fds {
 	int mem;
 	uint32_t frames;
 	bool zerocopy;
+	/* Before 6.4 the rings of a bound socket cannot be mapped: whoever maps
+	 * them binds it, and each process needs a socket of its own. 0: it is
+	 * bound. */
+	uint32_t bind_ifindex;
+	uint32_t bind_queue;
 };
 
 /*
  * Opens and binds a socket to a queue of an interface. Takes as many frames
  * as locked memory allows, XSK_FRAMES_MAX at most. try_zerocopy: copy mode is
- * what it falls back to. A queue whose last socket is still being taken down
- * is tried again for a second. 0 or -errno.
+ * what it falls back to. sockets: so many share what memory may be locked. A
+ * queue whose last socket is still being taken down is tried again for a
+ * second. 0 or -errno.
  */
 int xsk_open(uint32_t ifindex, uint32_t queue, bool try_zerocopy,
-	     struct xsk_fds *ret);
+	     uint32_t sockets, struct xsk_fds *ret);
 void xsk_fds_close(struct xsk_fds *x);
 
 struct xsk; /* the rings as the meter has them */
@@ -67,6 +73,6 @@ void xsk_release(struct xsk *x, const struct xsk_frame *v, unsigned n);
 int xsk_losses(const struct xsk *x, struct xsk_losses *ret);
 
 /* A number that no other socket has had or will have; 0 when unknown. */
-uint64_t xsk_cookie(const struct xsk *x);
+uint64_t xsk_cookie(int sock);
 
 #endif
