@@ -156,9 +156,9 @@ struct asm_as {
 
 /* asm_ifs[slot], slot = (ifindex + probe) % ASM_IF_SLOTS, probe <
  * ASM_IF_PROBES. Written by the keeper before it attaches. */
-#define ASM_IFF_NO_L2     (1u << 0)  /* frames start with the IP header */
-#define ASM_IFF_ATTACHED  (1u << 8)  /* metered now */
-#define ASM_IFF_QDISC     (1u << 9)  /* its clsact qdisc is ours */
+#define ASM_IFF_NO_L2    (1u << 0) /* frames start with the IP header */
+#define ASM_IFF_ATTACHED (1u << 8) /* metered now */
+#define ASM_IFF_QDISC    (1u << 9) /* its clsact qdisc is ours */
 /* It went without a last look at its counters, and came back: base says
  * nothing. */
 #define ASM_IFF_NO_BASE   (1u << 10)

@@ -404,10 +404,18 @@ Test(counters, without_any_privilege)
 
 /* ---------------------------------------------------------------- loading */
 
+static void state_of(const struct kern *k, struct asm_state *ret)
+{
+	cr_assert_eq(bpf_map_lookup_elem(k->map_fd[ASM_MAP_STATE],
+					 &(uint32_t){0}, ret),
+		     0);
+}
+
 Test(load, adopts_what_is_pinned)
 {
 	struct kern_cfg cfg = {.pin_dir = PIN_DIR};
 	char msg[KERN_MSG_LEN];
+	struct asm_state st;
 	struct kern again;
 	struct rig r;
 	uint8_t f[LEN];
@@ -431,9 +439,25 @@ Test(load, adopts_what_is_pinned)
 		     msg);
 	kern_done(&again);
 
+	/* other sizes: new maps, and the totals move to them */
 	cfg.rows = 128;
+	cr_assert_eq(kern_load(&cfg, &again, msg, sizeof(msg)), 0, "%s", msg);
+	run(again.prog_fd[KERN_PROG_XDP], f, LEN, 5);
+	cr_assert_eq(counters_open(again.map_fd, &c), 0);
+	cr_assert_eq(drain(c, NULL, 0).bucket[ASM_ATTRIBUTED].packets, 15);
+	counters_close(c);
+
+	/* another layout: refused, and the maps stay as they are */
+	state_of(&again, &st);
+	cr_assert_eq(st.rows, 128);
+	st.abi_version = ASM_ABI_VERSION + 1;
+	cr_assert_eq(bpf_map_update_elem(again.map_fd[ASM_MAP_STATE],
+					 &(uint32_t){0}, &st, BPF_ANY),
+		     0);
+	kern_done(&again);
 	cr_assert_eq(kern_load(&cfg, &again, msg, sizeof(msg)), -EPROTO);
-	cr_assert(strstr(msg, "64 rows") && strstr(msg, "128"), "%s", msg);
+	cr_assert(strstr(msg, "version") && strstr(msg, "detach --all"), "%s",
+		  msg);
 	kern_done(&again);
 	rig_close(&r);
 	cr_assert_eq(kern_open(PIN_DIR, &again, msg, sizeof(msg)), -ENOENT);
