@@ -124,9 +124,10 @@ in_ring_again "deleted in traffic"
 
 # --- the whole daemon is killed: nobody receives, and the tap is found again
 before=$(cat /sys/class/net/asm-tap0/ifindex)
+pid=$(meter_pid)
 kill -9 "$keeper"
 wait "$keeper" 2>/dev/null || true
-wait_for 10 is 0 sh -c 'pgrep -c -f asmeterd.*--meter || true'
+wait_for 20 test ! -d "/proc/$pid" || fail "no daemon: the meter stays"
 through "no daemon"
 start
 [ "$(cat /sys/class/net/asm-tap0/ifindex)" = "$before" ] ||
