@@ -440,7 +440,7 @@ Test(load, adopts_what_is_pinned)
 	kern_done(&again);
 
 	/* other sizes: new maps, and the totals move to them */
-	cfg.rows = 128;
+	cfg.rows = 512;
 	cr_assert_eq(kern_load(&cfg, &again, msg, sizeof(msg)), 0, "%s", msg);
 	run(again.prog_fd[KERN_PROG_XDP], f, LEN, 5);
 	cr_assert_eq(counters_open(again.map_fd, &c), 0);
@@ -449,7 +449,7 @@ Test(load, adopts_what_is_pinned)
 
 	/* another layout: refused, and the maps stay as they are */
 	state_of(&again, &st);
-	cr_assert_eq(st.rows, 128);
+	cr_assert_eq(st.rows, 512);
 	st.abi_version = ASM_ABI_VERSION + 1;
 	cr_assert_eq(bpf_map_update_elem(again.map_fd[ASM_MAP_STATE],
 					 &(uint32_t){0}, &st, BPF_ANY),
