@@ -13,12 +13,12 @@ import socket
 import struct
 import sys
 
-MAGIC, VERSION, SIZE = 0x6173746D, 1, 24 + 48 + 256
+MAGIC, VERSION, SIZE = 0x6173746D, 1, 32 + 48 + 256
 READY, BEAT, STATUS, RELOADED = 11, 12, 13, 14
 
 
 def message(kind, text=b""):
-    head = struct.pack("=IHHIIQ", MAGIC, VERSION, kind, 0, 0, 0)
+    head = struct.pack("=IHHIIQII", MAGIC, VERSION, kind, 0, 0, 0, 0, 0)
     return (head + bytes(48) + text).ljust(SIZE, b"\0")
 
 
