@@ -225,6 +225,7 @@ static __always_inline void sample_describe(struct __sk_buff *ctx,
 	h->packets = size.packets;
 	h->wire_len = size.wire_bytes;
 	h->ifindex = ctx->ifindex;
+	h->peer_ifindex = dir == ASM_DIR_OUT ? ctx->ingress_ifindex : 0;
 	if (ctx->vlan_present) {
 		h->flags |= SAMPLE_VLAN;
 		h->vlan_proto = bpf_ntohs((__u16)ctx->vlan_proto);
@@ -338,6 +339,53 @@ int tc_sample(struct __sk_buff *ctx)
 
 #define TC_DROP 2 /* TC_ACT_SHOT */
 
+#define FIB_IP4 2 /* AF_INET */
+#define FIB_IP6 10
+
+/*
+ * Where a packet that has just come in will be sent: the kernel's own answer
+ * for its addresses, whether the next hop's link address is known or not. Of
+ * several equal paths, or with rules for marks or ports, it may be another
+ * than the packet takes. 0: not forwarded. Asked on the tap, where the stack
+ * has room for it.
+ */
+static __always_inline __u32 tap_way_out(struct __sk_buff *ctx,
+					 const struct sample_header *h)
+{
+	struct bpf_fib_lookup fib = {.ifindex = h->ifindex};
+	struct pkt_view view = {};
+	struct pkt pkt = {
+		.ctx = ctx,
+		.data = (void *)(long)ctx->data,
+		.data_end = (void *)(long)ctx->data_end,
+		.len = ctx->len,
+		.gso = 1, /* its lengths have been judged */
+		.no_l2 = !!(h->flags & SAMPLE_NO_L2),
+	};
+	long rc;
+
+	if (pkt_parse(&pkt, &view) != PKT_IP)
+		return 0;
+	if (view.family == 4) {
+		fib.family = FIB_IP4;
+		fib.ipv4_src = bpf_htonl((__u32)view.src[0]);
+		fib.ipv4_dst = bpf_htonl((__u32)view.dst[0]);
+	} else {
+		fib.family = FIB_IP6;
+		for (int i = 0; i < 4; i++) {
+			fib.ipv6_src[i] = bpf_htonl(
+				(__u32)(view.src[i / 2] >> (i & 1 ? 0 : 32)));
+			fib.ipv6_dst[i] = bpf_htonl(
+				(__u32)(view.dst[i / 2] >> (i & 1 ? 0 : 32)));
+		}
+	}
+	rc = bpf_fib_lookup(ctx, &fib, sizeof(fib), 0);
+	if (rc == BPF_FIB_LKUP_RET_SUCCESS || rc == BPF_FIB_LKUP_RET_NO_NEIGH ||
+	    rc == BPF_FIB_LKUP_RET_FRAG_NEEDED)
+		return fib.ifindex;
+	return 0;
+}
+
 SEC("tc")
 int tc_tap(struct __sk_buff *ctx)
 {
@@ -350,6 +398,8 @@ int tc_tap(struct __sk_buff *ctx)
 		return TC_DROP;
 	scratch->state = ASM_SCRATCH_NOT_CUT;
 	h = &scratch->header;
+	if (h->dir == ASM_DIR_IN)
+		h->peer_ifindex = tap_way_out(ctx, h);
 	/* headers that the stack will need keep a packet from being cut short;
 	 * long ones fit in the longest sample */
 	snap = scratch->snap;

@@ -261,7 +261,7 @@ enum asm_scratch_state {
 };
 
 /*
- * What precedes the packet in the ring: 64 bytes, host byte order. The packet
+ * What precedes the packet in the ring: 72 bytes, host byte order. The packet
  * follows as it was on the wire, cut after cap_len bytes, but for a VLAN tag
  * that travelled beside it (SAMPLE_VLAN): that belongs between byte 12 and 13.
  */
@@ -289,6 +289,11 @@ struct sample_header {
 	__u16 vlan_tci;
 	__u8 dir;   /* enum asm_dir */
 	__u8 flags; /* SAMPLE_* */
+	/* Where a forwarded packet leaves (dir in: what the routing table says
+	 * of its addresses) or came from (dir out); 0: it is not forwarded, or
+	 * not known. */
+	__u32 peer_ifindex;
+	__u32 reserved;
 };
 
 struct asm_scratch {
@@ -363,7 +368,7 @@ _Static_assert(sizeof(struct asm_if) == 64, "");
 _Static_assert(sizeof(struct asm_rate) == 32, "");
 _Static_assert(sizeof(struct asm_sampler) == 64, "one cache line");
 _Static_assert(sizeof(struct asm_ring) == 192, "three cache lines");
-_Static_assert(sizeof(struct sample_header) == 64, "no padding");
+_Static_assert(sizeof(struct sample_header) == 72, "no padding");
 #endif
 
 #endif

@@ -218,7 +218,8 @@ static void take(struct samples *s, const struct xsk_frame *fr,
 	f.start_ns = f.end_ns = h.ktime_ns + mono_to_real;
 	f.seq = (uint32_t)++s->number;
 	f.rate = times(h.rate, weight);
-	*(h.dir == ASM_DIR_IN ? &f.in_if : &f.out_if) = h.ifindex;
+	f.in_if = h.dir == ASM_DIR_IN ? h.ifindex : h.peer_ifindex;
+	f.out_if = h.dir == ASM_DIR_IN ? h.peer_ifindex : h.ifindex;
 	if (verdict == PKT_IP) {
 		f.has |= FLOW_HAS_AS;
 		f.src_as = h.src_as;
