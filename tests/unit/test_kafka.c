@@ -208,6 +208,24 @@ Test(kafka, options_are_what_librdkafka_says)
 	free(names);
 }
 
+Test(kafka, a_file_that_cannot_be_read_is_named)
+{
+	static const struct kafka_option opts[] = {
+		{"sasl.password", "/not/a/file"},
+		{"ssl.ca.location", "probe"}, /* not a file either */
+		{"ssl.certificate.location", "/dev/null"},
+		{"ssl.key.location", "/nonexistent/key"},
+		{"sasl.kerberos.keytab", "/dev/null/keytab"},
+	};
+	int err = 0;
+
+	cr_assert_null(kafka_conf_unreadable(opts, 3, &err));
+	cr_assert_eq(kafka_conf_unreadable(opts, 5, &err), &opts[3]);
+	cr_assert_eq(err, -ENOENT);
+	cr_assert_eq(kafka_conf_unreadable(opts + 4, 1, &err), &opts[4]);
+	cr_assert_eq(err, -ENOTDIR);
+}
+
 /* --------------------------------------------------------- mock cluster */
 
 struct rig {

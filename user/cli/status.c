@@ -236,7 +236,7 @@ static void samples_line(const struct cli *c, json_t *v)
 
 static void kafka_line(const struct cli *c, json_t *v)
 {
-	char text[320], a[FMT_LEN], b[FMT_LEN], age[FMT_LEN];
+	char text[512], a[FMT_LEN], b[FMT_LEN], age[FMT_LEN];
 	json_t *k = js_at(v, "kafka");
 	double used = js_f64(k, "spool.pending_bytes");
 	double max = js_f64(k, "spool.max_bytes");

@@ -172,9 +172,18 @@ static void answer(struct kafka *k, int err)
 	(void)pthread_mutex_unlock(&k->lock);
 }
 
+/* What was wrong before a reload says nothing about what is wrong after it,
+ * and must not keep that out of the log. */
+static void forget_errors(struct kafka *k)
+{
+	k->rl = k->lib_rl = (struct log_rl)LOG_RL_INIT(5, 10 * NSEC_PER_SEC);
+	k->now.error[0] = '\0';
+}
+
 static void take_cfg(struct kafka *k, struct kafka_cfg *c)
 {
 	kafka_close_producer(k);
+	forget_errors(k);
 	free(k->cfg);
 	k->cfg = c;
 	k->open_at = mono_now();
@@ -276,7 +285,7 @@ int kafka_start(const struct kafka_cfg *cfg, struct outbox *o,
 
 	if (!k)
 		return -ENOMEM;
-	k->rl = (struct log_rl)LOG_RL_INIT(5, 10 * NSEC_PER_SEC);
+	forget_errors(k);
 	k->outbox = o;
 	k->open_at = mono_now();
 	(void)pthread_mutex_init(&k->lock, NULL);

@@ -61,7 +61,7 @@ extern const char *const kafka_merge_name[KAFKA_MERGES];
 
 struct kafka_stats {
 	bool up;         /* the last news from the brokers were good */
-	char error[160]; /* the last bad news, "": none */
+	char error[320]; /* the last bad news, "": none */
 	struct {
 		uint64_t queued; /* handed to librdkafka, no report yet */
 		uint64_t delivered;

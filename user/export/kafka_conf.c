@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <librdkafka/rdkafka.h>
 
@@ -113,5 +114,23 @@ rd_kafka_conf_t *kafka_conf_new(const char *brokers,
 	if (res == RD_KAFKA_CONF_OK)
 		return conf;
 	rd_kafka_conf_destroy(conf);
+	return NULL;
+}
+
+const struct kafka_option *
+kafka_conf_unreadable(const struct kafka_option *opts, size_t n, int *ret_err)
+{
+	for (size_t i = 0; i < n; i++) {
+		const char *dot = strrchr(opts[i].name, '.');
+
+		if (!dot || opts[i].value[0] != '/' ||
+		    (strcmp(dot, ".location") != 0 &&
+		     strcmp(dot, ".keytab") != 0))
+			continue;
+		if (access(opts[i].value, R_OK)) {
+			*ret_err = -errno;
+			return &opts[i];
+		}
+	}
 	return NULL;
 }

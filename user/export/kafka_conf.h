@@ -44,4 +44,9 @@ struct rd_kafka_conf_s *kafka_conf_new(const char *brokers,
 				       const struct kafka_option *opts,
 				       size_t n, char *why, size_t why_len);
 
+/* The first option that names a file which this process cannot read, and why
+ * (-errno); NULL: none. */
+const struct kafka_option *
+kafka_conf_unreadable(const struct kafka_option *opts, size_t n, int *ret_err);
+
 #endif

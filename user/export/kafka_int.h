@@ -59,8 +59,8 @@ struct kafka {
 	struct kafka_stats now;
 	struct buf text, sending; /* scratch */
 	size_t sending_at;
-	struct log_rl rl;
-	bool merging; /* said so */
+	struct log_rl rl, lib_rl; /* for bad news, for librdkafka's lines */
+	bool merging;             /* said so */
 };
 
 /* kafka_send.c: for the thread only. */

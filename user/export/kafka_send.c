@@ -131,6 +131,11 @@ static void on_error(rd_kafka_t *rk, int err, const char *reason, void *ctx)
 	char text[sizeof(k->now.error)];
 
 	(void)rk;
+	/* it follows the news why the last of them is down */
+	if (err == RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN && k->now.error[0]) {
+		k->now.up = false;
+		return;
+	}
 	(void)snprintf(text, sizeof(text), "%s: %s",
 		       rd_kafka_err2str((rd_kafka_resp_err_t)err), reason);
 	bad_news(k, text);
@@ -145,7 +150,7 @@ static void on_log(const rd_kafka_t *rk, int level, const char *fac,
 
 	if (level > LOG_LVL_INFO)
 		log_debug("librdkafka: %s: %s", fac, text);
-	else if (log_rl_pass(&k->rl, mono_now(), &held))
+	else if (log_rl_pass(&k->lib_rl, mono_now(), &held))
 		log_info("librdkafka: %s: %s", fac, text);
 }
 
@@ -164,9 +169,25 @@ static void open_topics(struct kafka *k)
 	}
 }
 
+/* OpenSSL's word for a file that cannot be read is "system lib". */
+static void no_producer(struct kafka *k, const char *why)
+{
+	char text[640];
+	int err;
+	const struct kafka_option *o =
+		kafka_conf_unreadable(k->cfg->options, k->cfg->n_options, &err);
+
+	if (o)
+		(void)snprintf(text, sizeof(text), "no producer: %s: %s: %s",
+			       o->name, o->value, strerror(-err));
+	else
+		(void)snprintf(text, sizeof(text), "no producer: %s", why);
+	bad_news(k, text);
+}
+
 void kafka_open_producer(struct kafka *k)
 {
-	char why[512] = "", text[640];
+	char why[512] = "";
 	rd_kafka_conf_t *conf;
 
 	k->open_at = mono_add_ns(mono_now(), 10 * REBUILD_NS);
@@ -183,8 +204,7 @@ void kafka_open_producer(struct kafka *k)
 			rd_kafka_conf_destroy(conf);
 	}
 	if (!k->rk) {
-		(void)snprintf(text, sizeof(text), "no producer: %s", why);
-		bad_news(k, text);
+		no_producer(k, why);
 		return;
 	}
 	(void)rd_kafka_set_log_queue(k->rk, NULL);
