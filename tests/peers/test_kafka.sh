@@ -7,40 +7,8 @@
 # SOAK=1: ten minutes without a broker instead of seconds.
 . tests/net/lib.sh
 . tests/peers/kafka_lib.sh
-page=http://127.0.0.1:9590
-chmod 755 "$work" # for the user asmeter
-log=$work/asmeterd.log
 outage=3
 [ "${SOAK:-0}" = 1 ] && outage=600
-
-give_up() {
-	tail -n 20 "$log" "$work/kafka/broker.log" >&2 || true
-	curl -m 5 -s $page/metrics | grep ^asmeter_kafka >&2 || true
-	fail "$*"
-}
-
-# wait_for SECONDS COMMAND...
-wait_for() {
-	local end=$((SECONDS + $1))
-	shift
-	until "$@" >/dev/null 2>&1; do
-		[ $SECONDS -lt $end ] || return 1
-		sleep 0.1
-	done
-}
-
-metric() {
-	curl -m 5 -sf $page/metrics | awk -v n="$1" \
-		'index($0, n " ") == 1 { print $NF; ok = 1 } END { exit !ok }'
-}
-is() { [ "$(metric "$1")" = "$2" ]; }
-more() { [ "$(metric "$1")" -gt "$2" ]; }
-
-start_daemon() {
-	"$B/asmeterd" --config "$work/asmeter.yaml" >>"$log" 2>&1 &
-	daemon=$!
-	wait_for 30 curl -m 5 -sf $page/-/ready || give_up "asmeterd is not ready"
-}
 
 kill_meter() {
 	local n
@@ -57,65 +25,9 @@ kill_daemon() {
 	start_daemon
 }
 
-# send IN OUT NAME: frames both ways, what they are in $work/{rx,tx}NAME
-send() {
-	far "$gen" -i g0 -n "$1" -a "$work/hosts" -L 1514 -s "$3" \
-		-e "$work/rx$3" 2>/dev/null || fail "the generator"
-	"$gen" -i r0 -n "$2" -a "$work/hosts" -L 1514 -s "9$3" -m packet \
-		-e "$work/tx$3" 2>/dev/null || fail "the generator"
-	sent=$((sent + $1 + $2))
-	wait_for 20 counted || give_up "$(counted_now) of $sent packets counted"
-}
-sent=0
-counted_now() {
-	curl -m 5 -sf $page/metrics | awk '/^asmeter_interface_(receive|transmit)_packets_total/ { n += $NF }
-		END { printf "%.0f", n }'
-}
-counted() { [ "$(counted_now)" = $sent ]; }
-
-# All that grew is in the spool: an interval of at least a second has passed.
-exported() {
-	local n
-	n=$(metric asmeter_drains_total) || give_up "no metrics"
-	wait_for 20 more asmeter_drains_total $((n + 15)) || give_up "no drains"
-}
-
-# sums WHAT [part]: what the topic has by now, in $work/{got,sent}.{receive,transmit}
-sums() {
-	local dir
-	topic asmeter.as-traffic >"$work/records"
-	facts=$(tests/peers/kafka_sums.py "$work/sums" ${2:+"$2"} <"$work/records") ||
-		give_up "$1: $facts"
-	for dir in receive:rx transmit:tx; do
-		grep -h '^pair' "$work/${dir#*:}"[0-9]* >"$work/all"
-		sum "$work/all" >"$work/sent.${dir%:*}"
-		sum "$work/sums.${dir%:*}" >"$work/got.${dir%:*}"
-	done
-}
-arrived() {
-	sums "$1" part
-	cmp -s "$work/sent.receive" "$work/got.receive" &&
-		cmp -s "$work/sent.transmit" "$work/got.transmit"
-}
-
-# balanced WHAT: the topic's sums become what was sent, and no more
-balanced() {
-	local dir
-	wait_for 60 is asmeter_kafka_spool_pending_bytes 0 ||
-		give_up "$1: what is spooled is not delivered"
-	wait_for 60 arrived "$1" || true
-	sums "$1"
-	for dir in receive transmit; do
-		same "$work/sent.$dir" "$work/got.$dir" "$1: $dir, per AS pair"
-	done
-	is asmeter_books_difference 0 || give_up "$1: the books differ"
-	echo "note: $1: $facts; $(wc -l <"$work/got.transmit") pairs out: sums exact"
-}
 duplicates() { echo "$facts" | sed 's/.* \([0-9]*\) duplicates/\1/'; }
 
-groupadd --system asmeter 2>/dev/null || true
-id asmeter >/dev/null 2>&1 ||
-	useradd --system -g asmeter -d / -M -s /usr/sbin/nologin asmeter
+daemon_user
 rig
 addresses 25
 cat >"$work/asmeter.yaml" <<X
