@@ -30,7 +30,7 @@ test_pkgs='git libcriterion-dev libloc-dev libclang-rt-14-dev clang-format shell
 	iproute2 ethtool tcpdump iperf3 iputils-ping procps jq curl
 	python3 python3-scapy tcpreplay
 	bird2 frr gobgpd openbgpd prometheus pmacct softflowd nfdump nfdump-sflow
-	kcat protobuf-compiler openjdk-17-jre-headless maven
+	kcat openssl protobuf-compiler openjdk-17-jre-headless maven
 	qemu-system-x86 qemu-utils busybox-static cpio kmod xz-utils
 	mmdebstrap e2fsprogs
 	systemd man-db libcap2-bin'
