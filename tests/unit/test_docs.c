@@ -113,7 +113,7 @@ Test(docs, shipped_examples_are_valid)
 	cr_assert(c->sflow.has_agent);
 	cr_assert_eq(c->as_names.n_overrides, 1);
 	cr_assert_eq(c->kafka.n_brokers, 2);
-	cr_assert_eq(c->kafka.n_options, 6);
+	cr_assert_eq(c->kafka.n_options, 8);
 	cr_assert_not_null(c->overrides);
 	cr_assert_not_null(c->hostname);
 	config_free(c);
