@@ -3,7 +3,8 @@
 # Builds and runs every test; one line each, the output of what failed, and at
 # the end "N passed, N failed". --soak adds the long forms.
 #
-# tests/run.sh [--soak] [LAYER ...]     layers: see `layers` below
+# tests/run.sh [--soak] [LAYER ...]     layers: see `layers` below; a soak_*.sh
+# is too long for anything but --soak
 # Every test outside tests/unit runs as root in its own network and mount
 # namespace with its own /sys/fs/bpf and /run, so nothing it makes survives it.
 set -u
@@ -86,8 +87,9 @@ if has bpf; then
 fi
 for layer in net peers vm; do
 	has $layer || continue
-	for t in tests/$layer/test_*.sh; do
+	for t in tests/$layer/test_*.sh tests/$layer/soak_*.sh; do
 		[ -e "$t" ] || continue
+		case $t in */soak_*) [ $soak = 1 ] || continue ;; esac
 		run "${t%.sh}" $((soak ? 14400 : 900)) "${isolated[@]}" "$t"
 	done
 done
