@@ -12,9 +12,10 @@
  * is the monotonic clock at the first UPDATE.
  *
  * -t: announced by the local AS with the first SIGUSR1, withdrawn with the
- * second, and so on. -x: a message that no speaker can accept follows the last
- * End-of-RIB; the neighbour's NOTIFICATION says that it has got there: "read in
- * S s". The process ends then.
+ * second, and so on. SIGHUP: the session ends; the next one gets the table
+ * again. -x: a message that no speaker can accept follows the last End-of-RIB;
+ * the neighbour's NOTIFICATION says that it has got there: "read in S s". The
+ * process ends then.
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -56,12 +57,18 @@ struct feed {
 	bool until_read; /* -x */
 };
 
-static volatile sig_atomic_t toggle;
+static volatile sig_atomic_t toggle, hang_up;
 
 static void on_toggle(int sig)
 {
 	(void)sig;
 	toggle = 1;
+}
+
+static void on_hang_up(int sig)
+{
+	(void)sig;
+	hang_up = 1;
 }
 
 static void die(const char *what)
@@ -394,6 +401,7 @@ static void feed_session(struct feed *f, const struct table *t)
 	struct mono t0;
 
 	f->announced = false;
+	hang_up = 0;
 	if (!feed_open(f, ntohl(f->nh4.s_addr)) || !feed_read_open(f) ||
 	    !feed_keepalive(f))
 		return;
@@ -408,7 +416,7 @@ static void feed_session(struct feed *f, const struct table *t)
 		exit(fflush(stdout) != 0);
 	}
 	for (struct mono last = mono_now();;) {
-		if (!feed_drain(f, 5000))
+		if (!feed_drain(f, 5000) || hang_up)
 			return;
 		if (toggle && f->toggled.asn && !feed_toggle(f))
 			return;
@@ -499,6 +507,7 @@ int main(int argc, char **argv)
 		f.toggled.asn = f.as;
 		(void)signal(SIGUSR1, on_toggle);
 	}
+	(void)signal(SIGHUP, on_hang_up);
 	err = loc_db_open(path, &db);
 	if (!err)
 		err = loc_db_walk(db, table_add, &t);

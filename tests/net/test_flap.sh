@@ -4,8 +4,10 @@
 # slow or many: memory and descriptors stay, the other sessions live, packets
 # of known ASes are known all the while, and strangers are not listened to.
 . tests/net/lib.sh
-flaps=2 crowd=200
-[ "${SOAK:-0}" = 1 ] && flaps=1000 crowd=1000
+flaps=2 crowd=200 most=600
+# a flap with the full table is seconds of work for both sides: a slow machine
+# does what it can in FLAP_SECONDS, and says how many that were
+[ "${SOAK:-0}" = 1 ] && flaps=1000 crowd=1000 most=${FLAP_SECONDS:-12000}
 
 daemon_user
 rig 1500
@@ -41,6 +43,9 @@ tables() { grep -c 'feed: IPv[46] table complete' "$log"; }
 feed_on() {
 	ip netns exec far "$B/tests/net/bgpfeed" -a 64999 -l 10.0.0.2:1179 -6 2001:db8::2 >/dev/null &
 	feed=$!
+	feed_complete
+}
+feed_complete() {
 	round=$((round + 1))
 	wait_for 120 over $((2 * round - 1)) tables || give_up "table $round is not complete"
 	wait_for 60 is 0 peer feed '.ipv4.stale + .ipv6.stale' || give_up "stale routes stay"
@@ -61,14 +66,21 @@ ping=$!
 wait_for 10 over 100 attributed || give_up "no packets"
 zero=$(unknown)
 
-# --- comes and goes
-for i in $(seq "$flaps"); do
-	kill -9 $feed
-	wait $feed 2>/dev/null || true
-	wait_for 20 is false peer feed .up || give_up "flap $i is not seen"
-	feed_on
+# --- comes and goes: killed, or no more than hung up
+end=$((SECONDS + most))
+for ((i = 1; i <= flaps && (i <= 2 || SECONDS < end); i++)); do
+	if [ $((i % 10)) = 1 ]; then
+		kill -9 $feed
+		wait $feed 2>/dev/null || true
+		wait_for 20 is false peer feed .up || give_up "flap $i is not seen"
+		feed_on
+	else
+		kill -HUP $feed
+		feed_complete
+	fi
 	[ "$i" = 1 ] && rss0=$(rss) fds0=$(fds)
 done
+flaps=$((i - 1))
 [ "$(rss)" -le $((rss0 + rss0 / 20)) ] || fail "memory: $rss0 kB, then $(rss) kB"
 [ "$(fds)" -le "$fds0" ] || fail "descriptors: $fds0, then $(fds)"
 good_lives || give_up "the good neighbour was lost: $(cat "$work/good")"
