@@ -78,6 +78,17 @@ is '64666 Named in the configuration override' who 8.8.7.7 || fail "override: $(
 is '64512 Us own prefix' who 8.8.4.4 || fail "own prefix before override: $(who 8.8.4.4)"
 [ ! -s $log ] || ! grep -q '<4>' $log || fail "a warning about good files"
 
+# a meter that is new has the names in its first answer: they are labels
+pkill -9 -P $keeper
+name=
+until [ -n "$name" ]; do
+	[ $SECONDS -lt 120 ] || fail "no meter again"
+	name=$(api as/13335 '"\(.as) \(.as_name)"')
+done
+[ "$name" = '13335 CLOUDFLARENET' ] || fail "the first answer of a new meter: $name"
+wait_for 60 is libloc api status .table.source || fail "libloc is not read again"
+wait_for 60 is '64777 SEVENS - Sevens Ltd override' who 8.8.8.8 || fail "override: $(who 8.8.8.8)"
+
 # damaged again: what was read before stays
 head -c 1000000 $real >/run/data/location.db
 echo 'nonsense' >/run/data/overrides

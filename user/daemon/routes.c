@@ -289,6 +289,8 @@ static void loc_failed(struct routes *r, const struct files *f)
 				 ? "what was read before stays"
 				 : "no fallback table and no names from there");
 	(void)snprintf(r->loc_error, sizeof(r->loc_error), "%s", why);
+	if (!r->loc_open)
+		names_use_loc(r->names, NULL);
 }
 
 static void release(struct routes *r, enum family f)
@@ -370,8 +372,36 @@ static void on_install(uv_idle_t *h)
 		finish_install(r);
 }
 
+static void use_names(struct routes *r, struct files *f)
+{
+	if (f->names || !r->cfg->as_names.file)
+		names_use_file(r->names, f->names);
+	f->names = NULL;
+	if (f->loc)
+		names_use_loc(r->names, f->loc);
+	f->loc = NULL;
+}
+
+/* The names alone, before anybody is answered: they are labels, so a series
+ * that is shown without its name is another series. What is wrong with the
+ * files is told when all of them have been read. */
+static void read_names(struct routes *r)
+{
+	struct files *f = files_new(r->cfg);
+
+	if (!f)
+		return;
+	f->overrides_path[0] = '\0';
+	files_read(f);
+	use_names(r, f);
+	files_free(f);
+}
+
 static void take_names(struct routes *r, struct files *f)
 {
+	int64_t created_at = f->loc ? loc_db_created_at(f->loc) : 0;
+	size_t ases = f->loc ? loc_db_ases(f->loc) : 0;
+
 	if (f->names_err)
 		log_warn("%s: %s: names stay as they were", f->names_path,
 			 f->names_err == -EBADMSG || f->names_err == -ENODATA
@@ -381,19 +411,15 @@ static void take_names(struct routes *r, struct files *f)
 		log_warn("%s:%u: %s (%zu such lines are left out)",
 			 f->names_path, f->names_rep.bad_line,
 			 f->names_rep.text, f->names_rep.bad_lines);
-	if (f->names || !r->cfg->as_names.file)
-		names_use_file(r->names, f->names);
-	f->names = NULL;
+	use_names(r, f);
 	if (f->loc_err) {
 		loc_failed(r, f);
 		return;
 	}
 	r->loc_open = true;
 	r->loc_error[0] = '\0';
-	r->loc_created_at = loc_db_created_at(f->loc);
-	r->loc_names = loc_db_ases(f->loc);
-	names_use_loc(r->names, f->loc);
-	f->loc = NULL;
+	r->loc_created_at = created_at;
+	r->loc_names = ases;
 }
 
 static void on_read(uv_work_t *w, int status)
@@ -602,6 +628,7 @@ int routes_start(uv_loop_t *loop, const int fds[ASM_MAP_COUNT],
 		return err; /* the process ends: its memory goes with it */
 	start_timers(r);
 	apply_own(r);
+	read_names(r);
 	start_reading(r, true);
 	*ret = r;
 	return 0;
