@@ -79,13 +79,13 @@ int attach_refresh_all(const struct kern *k, const char *pin_dir, char *msg,
 /* What attach_look() finds. */
 static bool alive = true, meant = true;
 
-int attach_look(const char *pin_dir, uint32_t ifindex,
-		struct attach_status *ret, bool *ret_meant)
+int attach_look(const char *pin_dir, struct attach_look *v, size_t n)
 {
 	(void)pin_dir;
-	*ret = (struct attach_status){.ifindex = ifindex};
-	ret->in.alive = ret->out.alive = alive;
-	*ret_meant = meant;
+	for (size_t i = 0; i < n; i++) {
+		v[i].in = v[i].out = alive;
+		v[i].meant = meant;
+	}
 	return 0;
 }
 
@@ -202,4 +202,27 @@ Test(ifaces, what_was_detached_by_hand_stays_off, .init = cr_redirect_stderr)
 	cr_assert_eq(attached, 1);
 	cr_assert_not(s.v[0].off);
 	cr_assert_gt(s.v[0].gap_ns, 0);
+}
+
+Test(ifaces, what_fails_is_tried_again_after_a_while,
+     .init = cr_redirect_stderr)
+{
+	static struct iface_set s;
+	struct mono t = {1000 + IFACE_AUDIT_NS};
+
+	attach_lo(&s);
+	alive = false;
+	vanishes = true;
+	attached = 0;
+	cr_assert(iface_set_audit(&s, t));
+	cr_assert_eq(attached, 1);
+	cr_assert_neq(s.v[0].lost.ns, 0);
+	t = mono_add_ns(s.v[0].failed, IFACE_RETRY_NS - 1);
+	cr_assert_not(iface_set_audit(&s, t), "not at once");
+	cr_assert_eq(attached, 1);
+	vanishes = false;
+	t = mono_add_ns(t, IFACE_AUDIT_NS);
+	cr_assert(iface_set_audit(&s, t));
+	cr_assert_eq(attached, 2);
+	cr_assert_eq(s.v[0].lost.ns, 0);
 }

@@ -58,7 +58,8 @@ static int attach(const struct iface_set *s, struct iface *f, char *msg,
 		err = -ENODEV;
 	}
 	if (err) {
-		lose(f, mono_now(), msg);
+		f->failed = mono_now();
+		lose(f, f->failed, msg);
 		return err;
 	}
 	if (f->lost.ns)
@@ -281,18 +282,15 @@ bool iface_set_repair(struct iface_set *s)
 }
 
 /* True: it is not as it was. */
-static bool audit(struct iface_set *s, struct iface *f)
+static bool audit(struct iface_set *s, struct iface *f,
+		  const struct attach_look *look, struct mono now)
 {
-	struct attach_status st;
-	bool meant;
-	int err;
-
-	if (!f->ifindex)
-		return repair(s, f); /* it may not have worked at the event */
-	err = attach_look(s->pin_dir, f->ifindex, &st, &meant);
-	if (!err && st.in.alive && st.out.alive)
+	if (!f->ifindex) /* it may not have worked at the event */
+		return mono_diff_ns(f->failed, now) >= IFACE_RETRY_NS &&
+		       repair(s, f);
+	if (look->in && look->out)
 		return false;
-	if (!err && !meant) {
+	if (!look->meant) {
 		log_notice("%s: `asmeter detach` took it off", f->name);
 		lose(f, s->audited,
 		     "taken off by `asmeter detach`: a reload attaches it "
@@ -305,9 +303,22 @@ static bool audit(struct iface_set *s, struct iface *f)
 		return false;
 	log_warn("%s: somebody has removed the program", f->name);
 	lose(f, s->audited, "somebody has removed the program");
-	if (err && kern_pin_again(s->kern, s->pin_dir))
-		log_error("the pins are gone: restart asmeterd");
 	return attach_again(s, f);
+}
+
+/* What is there of all that should be. Without pins, all of it is lost. */
+static void look(const struct iface_set *s, struct attach_look *ret)
+{
+	bool any = false;
+
+	for (size_t i = 0; i < s->n; i++) {
+		ret[i] = (struct attach_look){.ifindex = s->v[i].ifindex,
+					      .meant = true};
+		any |= s->v[i].ifindex != 0;
+	}
+	if (any && attach_look(s->pin_dir, ret, s->n) &&
+	    kern_pin_again(s->kern, s->pin_dir))
+		log_error("the pins are gone: restart asmeterd");
 }
 
 int64_t iface_set_due_ns(const struct iface_set *s, struct mono now)
@@ -317,14 +328,16 @@ int64_t iface_set_due_ns(const struct iface_set *s, struct mono now)
 
 bool iface_set_audit(struct iface_set *s, struct mono now)
 {
+	struct attach_look there[ASM_IF_SLOTS];
 	bool changed = false;
 
 	if (!s->audited.ns)
 		s->audited = now;
 	if (mono_diff_ns(s->audited, now) < IFACE_AUDIT_NS)
 		return false;
+	look(s, there);
 	for (size_t i = 0; i < s->n; i++)
-		changed |= audit(s, &s->v[i]);
+		changed |= audit(s, &s->v[i], &there[i], now);
 	s->audited = now;
 	return changed;
 }

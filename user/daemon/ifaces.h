@@ -24,6 +24,7 @@ struct iface {
 	 * one that lasts began (0: none does). */
 	int64_t gap_ns;
 	struct mono lost;
+	struct mono failed;   /* when it could not be attached */
 	bool off;             /* by `asmeter detach`: leave it until a reload */
 	char error[IPC_TEXT]; /* why it is not metered; "": it is */
 };
@@ -37,9 +38,12 @@ struct iface_set {
 	struct mono audited;
 };
 
-/* How often attachments are looked at: not all that takes one away is an
- * event (a pin removed, a qdisc deleted). */
-#define IFACE_AUDIT_NS NSEC_PER_SEC
+/* How often attachments are looked at: not all that takes one away is an event
+ * of the interface (a pin removed, a qdisc deleted), and yet it is to count
+ * again within a second. Again and again half a second after what failed, as
+ * some links flap with each try. */
+#define IFACE_AUDIT_NS (250 * NSEC_PER_MSEC)
+#define IFACE_RETRY_NS (500 * NSEC_PER_MSEC)
 
 /* Makes the set equal to the configuration: attaches what is new or has
  * another mode, then detaches what is not listed any more. Nothing is touched

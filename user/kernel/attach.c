@@ -746,35 +746,39 @@ int attach_list(const char *pin_dir,
 	return rc;
 }
 
-int attach_look(const char *pin_dir, uint32_t ifindex,
-		struct attach_status *ret, bool *ret_meant)
+static void look_for(struct attach_look *v, const struct link_list *links,
+		     int ifs_fd)
+{
+	uint32_t slot = slot_find(ifs_fd, v->ifindex), id;
+	struct asm_if ifc = {0};
+
+	v->in = link_find(links, v->ifindex, ASM_DIR_IN) ||
+		!clsact_get(v->ifindex, ASM_DIR_IN, &id);
+	v->out = link_find(links, v->ifindex, ASM_DIR_OUT) ||
+		 !clsact_get(v->ifindex, ASM_DIR_OUT, &id);
+	v->meant = slot == ASM_IF_UNLISTED || slot_read(ifs_fd, slot, &ifc) ||
+		   ifc.flags & ASM_IFF_ATTACHED;
+}
+
+int attach_look(const char *pin_dir, struct attach_look *v, size_t n)
 {
 	const char *dir = pins_dir(pin_dir);
 	struct link_list links = {0};
-	struct asm_if ifc = {0};
 	int lock = pins_lock(dir), ifs_fd, rc;
-	uint32_t slot;
 
 	/* or a detach could be seen half done, its links gone and its slot not
 	 * yet marked */
 	if (lock < 0)
 		return lock;
 	ifs_fd = open_ifs(dir);
-	if (ifs_fd < 0) {
-		close(lock);
-		return ifs_fd;
-	}
-	rc = link_list_read(dir, &links);
-	slot = slot_find(ifs_fd, ifindex);
-	if (!rc && slot != ASM_IF_UNLISTED)
-		rc = slot_read(ifs_fd, slot, &ifc);
-	if (!rc) {
-		fill_status(&links, ifc.name, ifindex, slot, ret);
-		*ret_meant =
-			slot == ASM_IF_UNLISTED || ifc.flags & ASM_IFF_ATTACHED;
+	rc = ifs_fd < 0 ? ifs_fd : link_list_read(dir, &links);
+	for (size_t i = 0; !rc && i < n; i++) {
+		if (v[i].ifindex)
+			look_for(&v[i], &links, ifs_fd);
 	}
 	link_list_done(&links);
-	close(ifs_fd);
+	if (ifs_fd >= 0)
+		close(ifs_fd);
 	close(lock);
 	return rc;
 }

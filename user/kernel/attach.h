@@ -114,11 +114,17 @@ int attach_list(const char *pin_dir,
 		int (*fn)(void *ctx, const struct attach_status *st),
 		void *ctx);
 
-/* The state of one interface by its index, whatever it is called. *ret_meant:
- * it should be attached, as far as the pins know; false after a detach.
+/* One interface to look for, by its index, whatever it is called. */
+struct attach_look {
+	uint32_t ifindex; /* 0: none, nothing is looked for */
+	bool in, out;     /* what is there */
+	bool meant;       /* should be there, as far as the pins know; false
+			   * after a detach */
+};
+
+/* Looks for all of them, as often as one likes: the pins are read once.
  * -ENOENT: no pins are there at all. */
-int attach_look(const char *pin_dir, uint32_t ifindex,
-		struct attach_status *ret, bool *ret_meant);
+int attach_look(const char *pin_dir, struct attach_look *v, size_t n);
 
 /* The state of one interface by its name; -ENOENT when it is not attached. */
 int attach_get(const char *pin_dir, const char *ifname,
