@@ -23,14 +23,17 @@ static int scarce_announce(struct rib *rib, int src, const struct prefix *p,
 static struct routes *routes_new(void)
 {
 	static uint32_t words[1 << 21];
+	static struct asm_as as[ASM_AS_SLOTS];
+	static struct asm_state state;
 	struct routes *r = calloc(1, sizeof(*r));
-	struct table_cfg tc = {.words = words, .n_words = 1 << 21};
+	struct table_cfg tc = {.words = words,
+			       .n_words = 1 << 21,
+			       .as = as,
+			       .as_slots = ASM_AS_SLOTS,
+			       .state = &state};
 
 	log_setup(LOG_LVL_ERROR, NULL);
 	cr_assert_eq(open_rib(r), 0);
-	tc.as = calloc(ASM_AS_SLOTS, sizeof(struct asm_as));
-	tc.as_slots = ASM_AS_SLOTS;
-	tc.state = calloc(1, sizeof(struct asm_state));
 	cr_assert_eq(table_open(&tc, r->rib, &r->table), 0);
 	r->loop = uv_default_loop();
 	(void)uv_idle_init(r->loop, &r->install);
@@ -154,4 +157,43 @@ Test(routes, few_changes_are_published_in_their_turn)
 	on_turn(&r->turn);
 	cr_assert_eq(as_of_host(r, 1000), 9);
 	cr_assert_eq(as_of_host(r, 1000 + FEW_CHANGES), 9);
+}
+
+/* A table found pinned answers until the overrides have been read, however soon
+ * a feed is complete. */
+Test(routes, pinned_table_waits_for_the_overrides)
+{
+	struct config cfg = {.libloc = {.use = CONFIG_LOC_NEVER}};
+	struct routes *r = routes_new();
+	struct files *f = calloc(1, sizeof(*f));
+	int bgp;
+
+	announce_host(r, r->src_override, 1);
+	cr_assert_neq(table_flush(r->table, TABLE_FLUSH_NOW, 0), -ENOSPC);
+	cr_assert_eq(as_of_host(r, 1), 9);
+
+	r = routes_new(); /* the same table, found again */
+	r->cfg = &cfg;
+	r->turn.data = r->reading.data = r;
+	r->loc_tried = mono_now();
+	r->files = f;
+	cr_assert_eq(add_source(r, RIB_BGP, "bgp", &bgp), 0);
+	announce_host(r, bgp, 2);
+	routes_bgp_complete(r, FAMILY_IP4);
+	on_turn(&r->turn);
+	cr_assert(table_held(r->table, FAMILY_IP4));
+	cr_assert_eq(as_of_host(r, 1), 9);
+
+	f->loc_err = -ENOENT;
+	f->overrides.n = room = 1;
+	f->overrides.v = calloc(1, sizeof(*f->overrides.v));
+	cr_assert_eq(prefix_parse("0.0.0.1/32", &f->overrides.v[0].prefix), 0);
+	f->overrides.v[0].asn = 9;
+	on_read(&r->reading, 0);
+	on_install(&r->install);
+	review(r);
+	flush_table(r);
+	cr_assert(!table_held(r->table, FAMILY_IP4));
+	cr_assert_eq(as_of_host(r, 1), 9);
+	cr_assert_eq(as_of_host(r, 2), 9);
 }

@@ -58,6 +58,7 @@ struct routes {
 	uv_work_t reading;
 	struct files *files; /* being read or installed; NULL: none */
 	bool again;          /* asked for while another reading went on */
+	bool read_once;      /* the overrides are in the RIB, or cannot be */
 	uv_idle_t install;
 	size_t installed; /* of files->entries */
 	int install_err;
@@ -431,6 +432,7 @@ static void on_read(uv_work_t *w, int status)
 		return;
 	take_names(r, f);
 	apply_overrides(r, f);
+	r->read_once = true;
 	for (unsigned i = 0; i < FAMILIES; i++) {
 		f->walk[i] &= !f->loc_err && loc_wanted(r, (enum family)i);
 		if (f->walk[i])
@@ -475,8 +477,10 @@ static void start_reading(struct routes *r, bool all)
 	}
 	r->again = false;
 	f = files_new(r->cfg);
-	if (!f)
+	if (!f) {
+		r->read_once = true;
 		return;
+	}
 	for (unsigned i = 0; i < FAMILIES; i++)
 		f->walk[i] = loc_wanted(r, (enum family)i) &&
 			     (!r->loc_have[i] || loc_is_newer(r));
@@ -487,6 +491,7 @@ static void start_reading(struct routes *r, bool all)
 	if (uv_queue_work(r->loop, &r->reading, read_files, on_read)) {
 		files_free(f);
 		r->files = NULL;
+		r->read_once = true;
 	}
 }
 
@@ -515,7 +520,9 @@ static void review(struct routes *r)
 		missing |= loc_wanted(r, f) && !r->loc_have[f];
 		if (r->bgp_complete[f])
 			r->gap[f] = false;
-		if (r->bgp_complete[f] || (!r->files && !may_wait(r, f)))
+		/* a feed of few prefixes is there before the overrides are */
+		if (r->read_once &&
+		    (r->bgp_complete[f] || (!r->files && !may_wait(r, f))))
 			release(r, f);
 	}
 	if (r->files)

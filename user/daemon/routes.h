@@ -8,8 +8,9 @@
  * End-of-RIB for it, and again when no BGP route of that family is left.
  *
  * A table found pinned, or after a reboot its snapshot, answers on ("held")
- * until there is something at least as good: a complete BGP feed, or libloc
- * when no neighbor is configured or none has come up in ROUTES_HOLD_MS.
+ * until there is something at least as good: the overrides, and a complete BGP
+ * feed, or libloc when no neighbor is configured or none has come up in
+ * ROUTES_HOLD_MS.
  */
 #ifndef DAEMON_ROUTES_H
 #define DAEMON_ROUTES_H
