@@ -197,7 +197,7 @@ kill $bad 2>/dev/null || true
 python3 - 127.0.0.1 9590 <<'X' &
 import socket, sys, time
 held = []
-for _ in range(400):
+for _ in range(900):
     try: held.append(socket.create_connection((sys.argv[1], int(sys.argv[2])), 2))
     except OSError: pass
 time.sleep(4)
@@ -207,7 +207,7 @@ sleep 1
 "$B/asmeter" -j version >/dev/null || fail "the socket is closed, too"
 get --unix-socket $sock http://x/api/v1/status >/dev/null ||
 	fail "a crowd on the port keeps the command line out"
-[ "$(fds)" -le $((before + 140)) ] || fail "no limit: $(fds) descriptors"
+[ "$(fds)" -le $((before + 530)) ] || fail "no limit: $(fds) descriptors"
 wait $crowd || true
 wait_for 20 get $page/-/healthy || fail "not served after the crowd has gone"
 [ "$(rss)" -lt $((rss0 + 60000)) ] || fail "memory: $rss0 kB before, $(rss) kB now"

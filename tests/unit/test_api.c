@@ -15,6 +15,7 @@
 #include <zlib.h>
 
 #include "api/api.h"
+#include "api/conns.h"
 #include "api/http.h"
 
 #define EVIL "Evil\"} 9\n\\<script>\xff"
@@ -725,6 +726,92 @@ Test(http, more_clients_than_there_is_room)
 		    "Connection: close\r\n\r\n");
 	cr_assert(strstr(page, "asmeter is alive"), "%s", page);
 	unserve(&s);
+}
+
+/* Turns the loop; whether the peer has closed. */
+static bool is_closed(struct served *s, int fd)
+{
+	char c;
+
+	for (unsigned i = 0; i < 20; i++)
+		(void)uv_run(&s->loop, UV_RUN_NOWAIT);
+	return recv(fd, &c, 1, MSG_PEEK) == 0;
+}
+
+/* Who has held a place for longest makes room, and who has sent a request may
+ * hold it for longer than who has not. */
+Test(http, the_slowest_makes_room)
+{
+	static const char text[] = "GET /-/healthy HTTP/1.1\r\nHost: x\r\n\r\n";
+	struct served s;
+	int old, busy, last, next[2];
+
+	serve(&s, 3);
+	old = client(&s);
+	busy = client(&s);
+	cr_assert_not(is_closed(&s, old));
+	usleep(10000);
+	last = client(&s);
+	cr_assert_eq(send(old, "GET / HT", 8, 0), 8);
+	cr_assert_gt(send(busy, text, sizeof(text) - 1, 0), 0);
+	receive(&s, busy, page, sizeof(page), "alive"); /* begins anew */
+	cr_assert_eq(s.f->ctx.evicted, 0);
+	next[0] = client(&s);
+	cr_assert(is_closed(&s, old));
+	cr_assert_not(is_closed(&s, last));
+	cr_assert_eq(s.f->ctx.evicted, 1);
+	next[1] = client(&s);
+	cr_assert(is_closed(&s, last));
+	cr_assert_not(is_closed(&s, busy));
+	cr_assert_not(is_closed(&s, next[0]));
+	cr_assert_eq(s.f->ctx.evicted, 2);
+	close(old);
+	close(busy);
+	close(last);
+	close(next[0]);
+	close(next[1]);
+	unserve(&s);
+}
+
+/* The rule itself, by addresses and times. */
+Test(conns, who_is_in_the_way)
+{
+	struct conns cs = {.max = 4, .max_per_ip = 2};
+	struct sockaddr_in a = {.sin_family = AF_INET}, b = a;
+	struct sockaddr_in6 d = {.sin6_family = AF_INET6};
+	const struct sockaddr *sa = (struct sockaddr *)&a,
+			      *sb = (struct sockaddr *)&b,
+			      *sd = (struct sockaddr *)&d;
+	struct conn *c[4];
+	struct mono t = {1000};
+
+	a.sin_addr.s_addr = htonl(0x0a000001);
+	b.sin_addr.s_addr = htonl(0x0a000002);
+	d.sin6_addr.s6_addr[15] = 9;
+	cr_assert_null(conns_in_the_way(&cs, sa, t));
+	c[0] = conns_add(&cs, 3, sa, t);
+	c[1] = conns_add(&cs, 4, sb, mono_add_ns(t, 100));
+	cr_assert_null(conns_in_the_way(&cs, sa, mono_add_ns(t, 200)));
+	c[2] = conns_add(&cs, 5, sb, mono_add_ns(t, 200));
+	/* of its own address, whoever else is slower */
+	a.sin_port = b.sin_port = 7;
+	cr_assert_eq(conns_in_the_way(&cs, sb, mono_add_ns(t, 300)), c[1]);
+	cr_assert_null(conns_in_the_way(&cs, sa, mono_add_ns(t, 300)));
+	c[3] = conns_add(&cs, 6, sd, mono_add_ns(t, 300));
+	/* full: of all; who is being answered has four times as long */
+	cr_assert_eq(conns_in_the_way(&cs, sd, mono_add_ns(t, 400)), c[0]);
+	conn_progress(c[0], true, t);
+	cr_assert_eq(conns_in_the_way(&cs, sd, mono_add_ns(t, 399)), c[1]);
+	cr_assert_eq(conns_in_the_way(&cs, sd, mono_add_ns(t, 110)), c[0]);
+	conn_progress(c[1], false, mono_add_ns(t, 390));
+	cr_assert_eq(conns_in_the_way(&cs, sb, mono_add_ns(t, 400)), c[2]);
+	conns_remove(&cs, c[2]);
+	cr_assert_null(conns_in_the_way(&cs, sa, mono_add_ns(t, 400)));
+	conns_remove(&cs, c[0]);
+	conns_remove(&cs, c[3]);
+	conns_remove(&cs, c[1]);
+	cr_assert_eq(cs.n, 0);
+	cr_assert_null(cs.first);
 }
 
 Test(http, garbage)

@@ -182,6 +182,7 @@ struct api_ctx {
 	uint64_t metrics_drain;
 	struct mono metrics_at;
 	uint64_t requests;
+	uint64_t evicted; /* connections closed to make room for others */
 	uint64_t refused; /* answered with 4xx or 5xx */
 };
 

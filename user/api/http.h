@@ -17,8 +17,10 @@ struct http;
 struct http_cfg {
 	const int *listeners; /* taken over, also on failure */
 	unsigned n_listeners;
-	unsigned max_connections; /* per listener; 0: 128 */
-	unsigned max_per_ip;      /* 0: 64; not for Unix sockets */
+	/* one more, and the slowest makes room: conns.h */
+	unsigned max_connections; /* per listener; 0: 1024, or less if the
+				   * process may not open that many files */
+	unsigned max_per_ip;      /* 0: half of it; not for Unix sockets */
 	unsigned timeout_s;       /* of an idle connection; 0: 15 */
 };
 

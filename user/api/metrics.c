@@ -424,6 +424,8 @@ static void build(const struct api_ctx *ctx, struct buf *b)
 	    "Requests answered.", ctx->requests);
 	one(b, "asmeter_http_errors_total", PROM_COUNTER,
 	    "Requests answered with status 4xx or 5xx.", ctx->refused);
+	one(b, "asmeter_http_evicted_connections_total", PROM_COUNTER,
+	    "Connections closed to make room for others.", ctx->evicted);
 }
 
 /* ------------------------------------------------------------------ BGP */

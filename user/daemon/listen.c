@@ -101,7 +101,7 @@ static int open_tcp(const struct config_endpoint *e, enum ipc_listener kind,
 		(void)setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &one,
 				 sizeof(one));
 	err = bind_retry(fd, (struct sockaddr *)&sa, len);
-	if (!err && kind != IPC_LISTEN_BGP && listen(fd, 128))
+	if (!err && kind != IPC_LISTEN_BGP && listen(fd, SOMAXCONN))
 		err = -errno;
 	if (!err)
 		return fd;
@@ -165,7 +165,7 @@ static int bind_unix(int fd, const struct sockaddr_un *sa, gid_t gid)
 	if (err)
 		return err;
 	if (chown(sa->sun_path, (uid_t)-1, gid) || chmod(sa->sun_path, 0660) ||
-	    listen(fd, 128)) {
+	    listen(fd, SOMAXCONN)) {
 		err = -errno;
 		(void)unlink(sa->sun_path);
 	}
