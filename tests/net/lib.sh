@@ -168,10 +168,10 @@ api() { curl -m 10 -sf --unix-socket $sock "http://x/api/v1/$1" | jq -r "$2"; }
 # is VALUE COMMAND...: prints exactly that
 is() { [ "$("${@:2}")" = "$1" ]; }
 
-# scrape_begin, scrape_end: all the while the metrics page is read without
-# pause, and nothing that counts traffic may decrease or not add up.
+# scrape_begin [PAUSE], scrape_end: all the while the metrics page is read
+# without pause, and nothing that counts traffic may decrease or not add up.
 scrape_begin() {
-	tests/net/scrape.py "$page/metrics" >"$work/scrapes" &
+	tests/net/scrape.py "$page/metrics" "$@" >"$work/scrapes" &
 	scraper=$!
 }
 scrape_end() {

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: BSD-2-Clause
-"""Reads a metrics page without pause until SIGTERM and holds it to what must
+"""Reads a metrics page again and again until SIGTERM and holds it to what must
 be true of every single answer:
 
   * no series that counts traffic ever has less than before, or vanishes
@@ -11,7 +11,7 @@ be true of every single answer:
 Answers that do not come (the daemon is being killed) do not count. Prints one
 line; exit code 1 and the first faults when something was not so.
 
-scrape.py URL
+scrape.py URL [PAUSE]     seconds between two of them (0.02)
 """
 import re
 import signal
@@ -27,13 +27,17 @@ PORT = re.compile(
     r"asmeter_interface_(receive|transmit)_(attributed_|unattributed_)?"
     r'(packets|ip_bytes|wire_bytes)_total\{interface="([^"]*)"')
 
+# What an AS is called can change at any time, and is not known in the first
+# moment after a start.
+NAME = re.compile(r'(?:source|destination)_as_name="(?:[^"\\]|\\.)*",')
+
 
 def parse(text):
     v = {}
     for line in text.splitlines():
         if line and not line.startswith("#"):
             name, _, value = line.rpartition(" ")
-            v[name] = value
+            v[NAME.sub("", name)] = value
     return v
 
 
@@ -68,6 +72,7 @@ def check(v, last, faults):
 
 def main():
     done, last, faults, n, missed = [], {}, [], 0, 0
+    pause = float(sys.argv[2]) if len(sys.argv) > 2 else 0.02
     signal.signal(signal.SIGTERM, lambda *_: done.append(1))
     while not done and len(faults) < 10:
         try:
@@ -75,11 +80,11 @@ def main():
                 text = r.read().decode()
         except OSError:
             missed += 1
-            time.sleep(0.02)
+            time.sleep(pause)
             continue
         n += 1
         check(parse(text), last, faults)
-        time.sleep(0.02)
+        time.sleep(pause)
     for f in faults[:10]:
         print(f)
     print(f"{n} scrapes ({missed} without an answer) of {len(last)} series: "
