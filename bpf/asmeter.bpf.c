@@ -79,13 +79,12 @@ static __always_inline __u32 meter_pair(__u32 part, struct count_key *key,
 }
 
 /* Counts a parsed packet in both books. */
-static __always_inline void meter_count(__u32 slot, __u32 ifindex,
+static __always_inline void meter_count(__u32 part, __u32 slot, __u32 ifindex,
 					const int dir, __u32 verdict,
 					const struct pkt_view *view,
 					struct count_size *size)
 {
 	struct count_key key = {.ifindex = ifindex, .dir = dir};
-	__u32 part = count_part();
 
 	if (verdict == PKT_IP)
 		verdict = meter_pair(part, &key, view, size);
@@ -95,8 +94,8 @@ static __always_inline void meter_count(__u32 slot, __u32 ifindex,
 }
 
 /* Counts a frame; its slot and flags are found on the way. */
-static __always_inline void meter_xdp(struct xdp_md *ctx, __u32 *ret_slot,
-				      __u32 *ret_flags)
+static __always_inline void meter_xdp(struct xdp_md *ctx, __u32 cpu,
+				      __u32 *ret_slot, __u32 *ret_flags)
 {
 	struct pkt pkt = {
 		.ctx = ctx,
@@ -114,7 +113,8 @@ static __always_inline void meter_xdp(struct xdp_md *ctx, __u32 *ret_slot,
 	pkt.no_l2 = !!(*ret_flags & ASM_IFF_NO_L2);
 	verdict = pkt_parse(&pkt, &view);
 	size.ip_bytes = view.ip_bytes;
-	meter_count(slot, ifindex, ASM_DIR_IN, verdict, &view, &size);
+	meter_count(count_part(cpu), slot, ifindex, ASM_DIR_IN, verdict, &view,
+		    &size);
 	*ret_slot = slot;
 }
 
@@ -123,7 +123,7 @@ int xdp_meter(struct xdp_md *ctx)
 {
 	__u32 slot, flags;
 
-	meter_xdp(ctx, &slot, &flags);
+	meter_xdp(ctx, bpf_get_smp_processor_id(), &slot, &flags);
 	return XDP_PASS;
 }
 
@@ -239,7 +239,8 @@ static __always_inline int sample_take(struct __sk_buff *ctx, __u32 slot,
 				       const int dir)
 {
 	struct asm_rate *rate = bpf_map_lookup_elem(&asm_rates, &slot);
-	struct asm_sampler *s = sample_state(slot, dir);
+	struct asm_sampler *s =
+		sample_state(bpf_get_smp_processor_id(), slot, dir);
 	struct asm_scratch *scratch;
 	__u32 zero = 0, hits;
 
@@ -275,11 +276,11 @@ __noinline int sample_take_out(struct __sk_buff *ctx, __u32 slot, __u32 flags,
 	return sample_take(ctx, slot, flags, packets, ASM_DIR_OUT);
 }
 
-static __always_inline void sample_skb(struct __sk_buff *ctx, __u32 slot,
-				       __u32 flags, __u32 packets,
+static __always_inline void sample_skb(struct __sk_buff *ctx, __u32 cpu,
+				       __u32 slot, __u32 flags, __u32 packets,
 				       const int dir)
 {
-	struct asm_sampler *s = sample_state(slot, dir);
+	struct asm_sampler *s = sample_state(cpu, slot, dir);
 
 	if (!s || sample_passes(s, flags, packets))
 		return;
@@ -292,15 +293,16 @@ static __always_inline void sample_skb(struct __sk_buff *ctx, __u32 slot,
 /* What both TC programs share. */
 static __always_inline int meter_skb(struct __sk_buff *ctx, const int dir)
 {
-	__u32 ifindex = ctx->ifindex, flags, verdict;
+	__u32 ifindex = ctx->ifindex, cpu, flags, verdict;
 	__u32 slot = count_slot(ifindex, &flags);
 	struct count_size size = {};
 	struct pkt_view view = {};
 
 	verdict = skb_parse(ctx, dir, flags, &view, &size);
-	meter_count(slot, ifindex, dir, verdict, &view, &size);
+	cpu = bpf_get_smp_processor_id();
+	meter_count(count_part(cpu), slot, ifindex, dir, verdict, &view, &size);
 	if (flags & ASM_IFF_SAMPLED)
-		sample_skb(ctx, slot, flags, size.packets, dir);
+		sample_skb(ctx, cpu, slot, flags, size.packets, dir);
 	return TC_NEXT;
 }
 
@@ -333,7 +335,8 @@ int tc_sample(struct __sk_buff *ctx)
 			packets = size.packets;
 		}
 	}
-	sample_skb(ctx, slot, flags, packets, ASM_DIR_IN);
+	sample_skb(ctx, bpf_get_smp_processor_id(), slot, flags, packets,
+		   ASM_DIR_IN);
 	return TC_NEXT;
 }
 
@@ -482,7 +485,8 @@ static __always_inline bool mirror_cut(struct xdp_md *ctx,
 __noinline int mirror_take(struct xdp_md *ctx, __u32 slot, __u32 flags)
 {
 	struct asm_rate *rate = bpf_map_lookup_elem(&asm_rates, &slot);
-	struct asm_sampler *s = sample_state(slot, ASM_DIR_IN);
+	struct asm_sampler *s =
+		sample_state(bpf_get_smp_processor_id(), slot, ASM_DIR_IN);
 	struct sample_header h = {};
 	struct asm_ring *ring;
 	__u32 number;
@@ -521,13 +525,13 @@ __noinline int mirror_take(struct xdp_md *ctx, __u32 slot, __u32 flags)
 SEC("xdp.frags")
 int xdp_mirror(struct xdp_md *ctx)
 {
+	__u32 slot, flags, cpu = bpf_get_smp_processor_id();
 	struct asm_sampler *s;
-	__u32 slot, flags;
 
-	meter_xdp(ctx, &slot, &flags);
+	meter_xdp(ctx, cpu, &slot, &flags);
 	if (!(flags & ASM_IFF_SAMPLED))
 		return XDP_DROP;
-	s = sample_state(slot, ASM_DIR_IN);
+	s = sample_state(cpu, slot, ASM_DIR_IN);
 	if (!s || sample_passes(s, flags, 1))
 		return XDP_DROP;
 	return mirror_take(ctx, slot, flags);

@@ -71,9 +71,9 @@ static __always_inline void count_add(struct asm_measure *m,
 	m->wire_bytes += size->wire_bytes;
 }
 
-/* The bank and CPU as one number: which part of each map is ours. Read once
- * per packet. */
-static __always_inline __u32 count_part(void)
+/* The bank and this CPU as one number: which part of each map is ours. Read
+ * once per packet. */
+static __always_inline __u32 count_part(__u32 cpu)
 {
 	struct asm_state *state;
 	__u32 zero = 0, bank = 0;
@@ -81,7 +81,7 @@ static __always_inline __u32 count_part(void)
 	state = bpf_map_lookup_elem(&asm_state, &zero);
 	if (state)
 		bank = *(volatile __u32 *)&state->bank & 1;
-	return bank * cfg.n_cpus + bpf_get_smp_processor_id();
+	return bank * cfg.n_cpus + cpu;
 }
 
 /* The slot of an interface, ASM_IF_UNLISTED when the keeper does not know

@@ -106,11 +106,10 @@ static __always_inline void sample_clone(struct __sk_buff *ctx,
 }
 
 /* The port's state on this CPU, NULL when it is not sampled. */
-static __always_inline struct asm_sampler *sample_state(__u32 slot,
+static __always_inline struct asm_sampler *sample_state(__u32 cpu, __u32 slot,
 							const int dir)
 {
-	__u32 key = bpf_get_smp_processor_id() * SAMPLE_SLOTS +
-		    slot * ASM_DIRS + dir;
+	__u32 key = cpu * SAMPLE_SLOTS + slot * ASM_DIRS + dir;
 
 	return bpf_map_lookup_elem(&asm_sampler, &key);
 }

@@ -75,7 +75,7 @@ int ours(struct xdp_md *ctx)
 		return XDP_PASS;
 	key.src_ix = p->src;
 	key.dst_ix = p->dst;
-	if (!count_pair(count_part(), &key, &size))
+	if (!count_pair(count_part(bpf_get_smp_processor_id()), &key, &size))
 		bench_full++;
 	return XDP_PASS;
 }

@@ -120,7 +120,8 @@ static __always_inline int step(struct xdp_md *ctx, const enum step last)
 	}
 	size.ip_bytes = view.ip_bytes;
 	if (last == STEP_PAIR) {
-		meter_pair(count_part(), &key, &view, &size);
+		meter_pair(count_part(bpf_get_smp_processor_id()), &key, &view,
+			   &size);
 		return XDP_PASS;
 	}
 	table = bpf_map_lookup_elem(&asm_table, &zero);

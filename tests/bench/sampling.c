@@ -18,6 +18,18 @@ static double run(const struct bpf_program *prog)
 	       BATCH;
 }
 
+static void row(const struct sampling_rival_bpf *s, struct rounds *r,
+		const struct bpf_program *ours, const char *note)
+{
+	for (unsigned i = 0; i < ROUNDS; i++) {
+		double h = run(s->progs.base);
+		double o = run(ours) - h;
+
+		round_share(r, o, run(s->progs.rival) - h);
+	}
+	row_print(r, false, "%s", note);
+}
+
 int main(void)
 {
 	struct rounds r = {.name = "sampling decision",
@@ -34,13 +46,10 @@ int main(void)
 				     cpus * ASM_PORT_SLOTS * ASM_DIRS) ||
 	    sampling_rival_bpf__load(s))
 		die("load");
-	for (unsigned i = 0; i < ROUNDS; i++) {
-		double h = run(s->progs.base);
-		double o = run(s->progs.ours) - h;
-
-		round_share(&r, o, run(s->progs.rival) - h);
-	}
-	row_print(&r, false, "a packet that is none, vs prandom %% N");
+	row(s, &r, s->progs.ours, "a packet that is none, vs prandom % N");
+	r.name = "sampling decision, one port, chained";
+	r.goal = NO_GOAL;
+	row(s, &r, s->progs.ours_chained, "each waits for the one before");
 	sampling_rival_bpf__destroy(s);
 	return 0;
 }
