@@ -3,15 +3,21 @@
  * Looks at the pinned prefix table from outside while asmeterd is fed
  * (feed.sh): nothing here knows what the daemon thinks.
  *
- *   feed live     waits for changes to come and to end, and for every network
- *                 of libloc's database to be answered with its AS. Prints
- *                 the monotonic clock of the last change, in seconds.
+ *   feed live     the table has to be empty. Says "empty", waits for changes to
+ *                 come and to end; every network of libloc's database has to be
+ *                 answered with its AS then. Prints the monotonic clock of the
+ *                 last change, in seconds.
  *   feed toggle PREFIX PID N
  *                 N times: SIGUSR1 to bgpfeed (-t PREFIX), then looks the
  *                 first address up until the answer is another one. Prints
  *                 the milliseconds of each.
+ *   feed sink ADDR PORT
+ *                 a BGP speaker that reads and forgets: what the sender takes
+ *                 by itself. Answers a request for a refresh.
  */
+#include <arpa/inet.h>
 #include <signal.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "asmeter/abi.h"
@@ -20,9 +26,11 @@
 #include "base/mono.h"
 #include "bench.h"
 #include "full_table.h"
+#include "route/bgp_msg.h"
 
 #define QUIET_NS (2 * NSEC_PER_SEC)
 #define GIVE_UP  (60 * NSEC_PER_SEC)
+#define BGP_IN   65536
 
 struct view {
 	const struct asm_state *state;
@@ -82,12 +90,26 @@ static size_t wrong(const struct view *v)
 	return n;
 }
 
+static bool empty(const struct view *v)
+{
+	for (uint32_t i = 0; i < ASM_POOL_AT; i++)
+		if (v->words[i] != ASM_AS_NONE)
+			return false;
+	return true;
+}
+
 static int live(const struct view *v)
 {
 	uint32_t first = v->state->table_epoch, last = first, now;
 	struct mono start = mono_now(), changed = start;
 	size_t n;
 
+	if (!empty(v)) {
+		fprintf(stderr, "feed: the table is not empty\n");
+		return 1;
+	}
+	printf("empty\n");
+	(void)fflush(stdout);
 	for (;;) {
 		now = __atomic_load_n(&v->state->table_epoch, __ATOMIC_ACQUIRE);
 		if (now != last)
@@ -139,13 +161,90 @@ static int toggle(const struct view *v, const char *prefix, pid_t pid, int n)
 	return 0;
 }
 
+/* ---- the sink */
+
+static void say(int fd, const uint8_t *msg, size_t len)
+{
+	if (send(fd, msg, len, MSG_NOSIGNAL) != (ssize_t)len)
+		die("send");
+}
+
+/* Reads messages until one of that type. */
+static void read_to(int fd, unsigned type)
+{
+	static uint8_t buf[BGP_IN];
+	size_t have = 0, off = 0;
+
+	for (;;) {
+		size_t left = have - off, len;
+		ssize_t n;
+
+		if (left >= BGP_HDR_LEN) {
+			len = (size_t)buf[off + 16] << 8 | buf[off + 17];
+			if (len < BGP_HDR_LEN || len > BGP_MSG_MAX) {
+				fprintf(stderr, "feed: no BGP message\n");
+				exit(1);
+			}
+			if (left >= len && buf[off + 18] == type)
+				return;
+			if (left >= len) {
+				off += len;
+				continue;
+			}
+		}
+		memmove(buf, buf + off, left);
+		off = 0;
+		n = recv(fd, buf + left, sizeof(buf) - left, 0);
+		if (n <= 0)
+			die("recv");
+		have = left + (size_t)n;
+	}
+}
+
+static int sink(const char *addr, const char *port)
+{
+	const struct bgp_open open = {.asn = 64512,
+				      .router_id = 1,
+				      .hold_time_s = 90,
+				      .caps = BGP_CAP_MP | BGP_CAP_AS4 |
+					      BGP_CAP_REFRESH |
+					      BGP_CAP_REFRESH_ENH,
+				      .mp = {true, true}};
+	struct sockaddr_in sin = {.sin_family = AF_INET,
+				  .sin_port = htons((uint16_t)atoi(port))};
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	uint8_t msg[BGP_MSG_MAX];
+
+	if (fd < 0 || inet_pton(AF_INET, addr, &sin.sin_addr) != 1 ||
+	    connect(fd, (struct sockaddr *)&sin, sizeof(sin)))
+		die(addr);
+	say(fd, msg, bgp_open_encode(&open, msg, sizeof(msg)));
+	say(fd, msg, bgp_keepalive_encode(msg, sizeof(msg)));
+	read_to(fd, BGP_ROUTE_REFRESH);
+	say(fd, msg,
+	    bgp_refresh_encode(FAMILY_IP6, BGP_REFRESH_BEGIN, msg,
+			       sizeof(msg)));
+	(void)shutdown(fd, SHUT_WR);
+	while (recv(fd, msg, sizeof(msg), 0) > 0)
+		;
+	return 0;
+}
+
+static void view_open(struct view *v)
+{
+	v->state = pinned("asm_state", 4096);
+	v->mask = v->state->table_words - 1;
+	v->words = pinned("asm_table", v->state->table_words * 4ul);
+	v->as = pinned("asm_as", ASM_AS_SLOTS * sizeof(*v->as));
+}
+
 int main(int argc, char **argv)
 {
-	struct view v = {.state = pinned("asm_state", 4096)};
+	struct view v;
 
-	v.mask = v.state->table_words - 1;
-	v.words = pinned("asm_table", v.state->table_words * 4ul);
-	v.as = pinned("asm_as", ASM_AS_SLOTS * sizeof(*v.as));
+	if (argc == 4 && !strcmp(argv[1], "sink"))
+		return sink(argv[2], argv[3]);
+	view_open(&v);
 	if (argc == 2 && !strcmp(argv[1], "live"))
 		return live(&v);
 	if (argc == 5 && !strcmp(argv[1], "toggle"))

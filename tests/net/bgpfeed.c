@@ -13,9 +13,10 @@
  *
  * -t: announced by the local AS with the first SIGUSR1, withdrawn with the
  * second, and so on. SIGHUP: the session ends; the next one gets the table
- * again. -x: a message that no speaker can accept follows the last End-of-RIB;
- * the neighbour's NOTIFICATION says that it has got there: "read in S s". The
- * process ends then.
+ * again. -x: a request for a route refresh follows the last End-of-RIB; the
+ * neighbour's answer (RFC 7313: that it begins now) says that it has got there:
+ * "read in S s". A session that ends before that ends the process, too, with an
+ * error.
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -38,7 +39,10 @@
 #define HOLD_TIME 240
 #define OWN_MAX   16
 
-enum { MSG_OPEN = 1, MSG_UPDATE = 2, MSG_KEEPALIVE = 4 };
+#define REFRESH_REQUEST 0
+#define REFRESH_BEGIN   1
+
+enum { MSG_OPEN = 1, MSG_UPDATE = 2, MSG_KEEPALIVE = 4, MSG_REFRESH = 5 };
 
 struct table {
 	struct loc_entry *v;
@@ -161,11 +165,12 @@ static void feed_end(struct feed *f, unsigned type, const uint8_t *end)
 static bool feed_open(struct feed *f, uint32_t router_id)
 {
 	static const uint8_t caps[] = {
-		2,  20,             /* parameter: capabilities */
+		2,  22,             /* parameter: capabilities */
 		1,  4,  0, 1, 0, 1, /* IPv4 unicast */
 		1,  4,  0, 2, 0, 1, /* IPv6 unicast */
 		65, 4,  0, 0, 0, 0, /* four-octet AS numbers */
 		2,  0,              /* route refresh */
+		70, 0,              /* … enhanced: says where it begins */
 	};
 	uint8_t *p = feed_begin(f);
 
@@ -312,29 +317,37 @@ static bool feed_end_of_rib(struct feed *f, enum family family)
 
 /* --------------------------------------------------------------- reading */
 
-/* Reads and throws away whatever came; false when the peer is gone. */
-static bool feed_drain(struct feed *f, int timeout_ms)
+/* Reads and throws away whatever came; false when the peer is gone. Only the
+ * wait lets SIGUSR1 in: one that comes before it ends it at once. */
+static bool feed_drain(struct feed *f, time_t timeout_s)
 {
+	const struct timespec timeout = {.tv_sec = timeout_s};
 	struct pollfd p = {.fd = f->fd, .events = POLLIN};
 	static uint8_t trash[65536];
+	sigset_t none;
 
-	if (poll(&p, 1, timeout_ms) <= 0)
+	(void)sigemptyset(&none);
+	if (ppoll(&p, 1, &timeout, timeout_s ? &none : NULL) <= 0)
 		return true;
 	return recv(f->fd, trash, sizeof(trash), 0) > 0;
 }
 
-static bool feed_read_open(struct feed *f)
+/* The next message, whole; its type, 0 when the peer is gone. */
+static unsigned feed_read(struct feed *f, uint8_t body[MSG_MAX])
 {
-	uint8_t head[19], body[MSG_MAX];
+	uint8_t head[19];
 	size_t len;
 
 	if (recv(f->fd, head, sizeof(head), MSG_WAITALL) !=
-		    (ssize_t)sizeof(head) ||
-	    head[18] != MSG_OPEN)
-		return false;
+	    (ssize_t)sizeof(head))
+		return 0;
 	len = (size_t)head[16] << 8 | head[17];
-	return len > 19 && len <= MSG_MAX &&
-	       recv(f->fd, body, len - 19, MSG_WAITALL) == (ssize_t)(len - 19);
+	if (len < sizeof(head) || len > MSG_MAX)
+		return 0;
+	len -= sizeof(head);
+	if (len && recv(f->fd, body, len, MSG_WAITALL) != (ssize_t)len)
+		return 0;
+	return head[18];
 }
 
 static bool feed_table(struct feed *f, const struct table *t,
@@ -369,41 +382,40 @@ static double seconds_since(struct mono t)
 	return (double)mono_diff_ns(t, mono_now()) / 1e9;
 }
 
-/* A message of a type that there is not; then waits for the last word. */
+/* Asks for a refresh of IPv6 and waits until it begins. */
 static void feed_until_read(struct feed *f, struct mono t0)
 {
-	uint8_t *p = feed_begin(f);
-	static uint8_t trash[65536];
+	uint8_t *p = feed_begin(f), body[MSG_MAX] = {0};
+	unsigned type;
 
-	if (!p)
-		return;
-	feed_end(f, 0xff, p);
-	if (!feed_flush(f))
-		return;
-	/* KEEPALIVEs are not the last word: a NOTIFICATION (type 3) is, or
-	 * the end. */
-	for (;;) {
-		ssize_t len = recv(f->fd, trash, 19, MSG_WAITALL);
-		size_t rest;
-
-		if (len != 19 || trash[18] == 3)
-			break;
-		rest = ((size_t)trash[16] << 8 | trash[17]) - 19;
-		if (rest && recv(f->fd, trash, rest, MSG_WAITALL) <= 0)
-			break;
+	if (p) {
+		p = put8(put8(put16(p, 2), REFRESH_REQUEST), 1);
+		feed_end(f, MSG_REFRESH, p);
+	}
+	if (!p || !feed_flush(f))
+		die("refresh");
+	do
+		type = feed_read(f, body);
+	while (type == MSG_KEEPALIVE || type == MSG_UPDATE);
+	if (type != MSG_REFRESH || body[1] != 2 || body[2] != REFRESH_BEGIN) {
+		fprintf(stderr, "bgpfeed: the session broke: message %u\n",
+			type);
+		exit(1);
 	}
 	printf("read in %.4f s\n", seconds_since(t0));
+	(void)fflush(stdout);
 }
 
 static void feed_session(struct feed *f, const struct table *t)
 {
+	uint8_t body[MSG_MAX];
 	size_t n[FAMILIES] = {0, 0};
 	struct mono t0;
 
 	f->announced = false;
 	hang_up = 0;
-	if (!feed_open(f, ntohl(f->nh4.s_addr)) || !feed_read_open(f) ||
-	    !feed_keepalive(f))
+	if (!feed_open(f, ntohl(f->nh4.s_addr)) ||
+	    feed_read(f, body) != MSG_OPEN || !feed_keepalive(f))
 		return;
 	t0 = mono_now();
 	if (!feed_table(f, t, n))
@@ -411,12 +423,10 @@ static void feed_session(struct feed *f, const struct table *t)
 	printf("sent %zu ipv4 %zu ipv6 in %.2f s from %.6f\n", n[FAMILY_IP4],
 	       n[FAMILY_IP6], seconds_since(t0), (double)t0.ns / 1e9);
 	(void)fflush(stdout);
-	if (f->until_read) {
+	if (f->until_read)
 		feed_until_read(f, t0);
-		exit(fflush(stdout) != 0);
-	}
 	for (struct mono last = mono_now();;) {
-		if (!feed_drain(f, 5000) || hang_up)
+		if (!feed_drain(f, 5) || hang_up)
 			return;
 		if (toggle && f->toggled.asn && !feed_toggle(f))
 			return;
@@ -465,6 +475,7 @@ int main(int argc, char **argv)
 	struct loc_db *db;
 	size_t n_own = 0;
 	int opt, lfd, err;
+	sigset_t usr1;
 
 	while ((opt = getopt(argc, argv, "d:n:a:l:6:p:t:x")) != -1) {
 		switch (opt) {
@@ -505,6 +516,9 @@ int main(int argc, char **argv)
 		return 2;
 	if (f.toggled.prefix.len) {
 		f.toggled.asn = f.as;
+		(void)sigemptyset(&usr1);
+		(void)sigaddset(&usr1, SIGUSR1);
+		(void)sigprocmask(SIG_BLOCK, &usr1, NULL);
 		(void)signal(SIGUSR1, on_toggle);
 	}
 	(void)signal(SIGHUP, on_hang_up);
@@ -531,6 +545,10 @@ int main(int argc, char **argv)
 			continue;
 		f.used = 0;
 		feed_session(&f, &t);
+		if (f.until_read) {
+			fprintf(stderr, "bgpfeed: the session ended\n");
+			return 1;
+		}
 		close(f.fd);
 	}
 }
