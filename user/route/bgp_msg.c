@@ -86,57 +86,66 @@ bad_len:
 
 /* ---- lists of prefixes (RFC 4271 4.3, RFC 7911 3) */
 
-/* Reads one prefix; r is bad afterwards when there is none or it is faulty. */
-static void nlri_read(struct rd *r, enum family f, bool add_path,
-		      struct prefix *ret, uint32_t *ret_id)
+/* Takes one prefix: its bytes, *ret_len bits of them, and the path id; r is
+ * bad afterwards when there is none or it is faulty. */
+static const uint8_t *nlri_take(struct rd *r, enum family f, bool add_path,
+				uint8_t *ret_len, uint32_t *ret_id)
 {
-	uint8_t b[16] = {0};
 	uint32_t id = add_path ? rd_be32(r) : 0;
 	uint8_t len = rd_u8(r);
 
 	if (len > family_bits(f)) {
 		r->bad = true;
-		return;
+		return NULL;
 	}
-	rd_copy(r, b, (len + 7u) / 8u);
-	if (r->bad)
-		return;
-
-	struct rd v = rd_init(b, sizeof(b));
-	uint64_t hi = rd_be64(&v), lo = rd_be64(&v);
-
-	/* Bits beyond the length are "irrelevant" and do arrive set. */
-	if (len == 0)
-		hi = 0;
-	else if (len < 64)
-		hi &= ~(UINT64_MAX >> len);
-	if (len <= 64)
-		lo = 0;
-	else if (len < 128)
-		lo &= ~(UINT64_MAX >> (len - 64));
-	*ret = (struct prefix){
-		.hi = hi, .lo = lo, .len = len, .family = (uint8_t)f};
+	*ret_len = len;
 	*ret_id = id;
+	return rd_take(r, (len + 7u) / 8u);
+}
+
+/* The first `bits` bits of b, left-aligned. Those that fill the last byte are
+ * "irrelevant" and do arrive set. */
+static uint64_t left_aligned(const uint8_t *b, unsigned bits)
+{
+	unsigned n = (bits + 7) / 8;
+	uint64_t v = 0;
+
+	if (bits == 0)
+		return 0;
+	for (unsigned i = 0; i < n; i++)
+		v = v << 8 | b[i];
+	v <<= 64 - 8 * n;
+	return bits < 64 ? v & ~(UINT64_MAX >> bits) : v;
 }
 
 bool bgp_nlri_next(struct bgp_nlri *it, struct prefix *ret, uint32_t *ret_id)
 {
+	const uint8_t *b;
+	uint8_t len = 0;
+
 	if (rd_left(&it->r) == 0)
 		return false;
-	nlri_read(&it->r, it->family, it->add_path, ret, ret_id);
-	return !it->r.bad;
+	b = nlri_take(&it->r, it->family, it->add_path, &len, ret_id);
+	if (it->r.bad)
+		return false;
+	*ret = (struct prefix){.hi = left_aligned(b, len < 64 ? len : 64),
+			       .len = len,
+			       .family = (uint8_t)it->family};
+	if (len > 64)
+		ret->lo = left_aligned(b + 8, len - 64u);
+	return true;
 }
 
 bool bgp_nlri_check(const struct bgp_nlri *nlri, size_t *ret_off)
 {
 	struct rd r = nlri->r;
-	struct prefix p;
 	uint32_t id;
+	uint8_t len;
 
 	while (rd_left(&r) > 0) {
 		const uint8_t *at = r.p;
 
-		nlri_read(&r, nlri->family, nlri->add_path, &p, &id);
+		(void)nlri_take(&r, nlri->family, nlri->add_path, &len, &id);
 		if (r.bad) {
 			*ret_off = (size_t)(at - nlri->r.p);
 			return false;

@@ -234,11 +234,10 @@ static void over_limit(struct bgp_conn *c, enum family f)
 
 /* False when the session is over. */
 static bool announce_one(struct bgp_conn *c, const struct prefix *prefix,
-			 uint32_t id, struct attr *attr)
+			 uint32_t id, struct attr *attr, uint32_t now_s)
 {
 	struct bgp_peer *p = c->peer;
-	int rc = rib_announce(p->set->rib, p->src, prefix, id, attr,
-			      (uint32_t)time(NULL));
+	int rc = rib_announce(p->set->rib, p->src, prefix, id, attr, now_s);
 
 	p->counters[BGP_C_ANNOUNCED]++;
 	if (rc == 0)
@@ -259,9 +258,9 @@ static bool announce_all(struct bgp_conn *c, struct bgp_nlri nlri,
 			 const struct attr_spec *spec)
 {
 	struct bgp_peer *p = c->peer;
+	uint32_t now_s = (uint32_t)time(NULL), id;
 	struct prefix prefix;
 	struct attr *attr;
-	uint32_t id;
 	bool more = true;
 
 	if (rd_left(&nlri.r) == 0)
@@ -274,7 +273,7 @@ static bool announce_all(struct bgp_conn *c, struct bgp_nlri nlri,
 		return true;
 	}
 	while (more && bgp_nlri_next(&nlri, &prefix, &id))
-		more = announce_one(c, &prefix, id, attr);
+		more = announce_one(c, &prefix, id, attr, now_s);
 	attr_unref(p->set->attrs, attr);
 	if (more && p->eor[nlri.family])
 		table_complete(p, nlri.family);
