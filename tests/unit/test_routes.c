@@ -197,3 +197,48 @@ Test(routes, pinned_table_waits_for_the_overrides)
 	cr_assert_eq(as_of_host(r, 1), 9);
 	cr_assert_eq(as_of_host(r, 2), 9);
 }
+
+static void two_feeds(bool late)
+{
+	struct config_neighbor n[2] = {{.families = 1u << FAMILY_IP4},
+				       {.families = 1u << FAMILY_IP4}};
+	struct config cfg = {.libloc = {.use = CONFIG_LOC_NEVER},
+			     .bgp = {.neighbors = n, .n_neighbors = 2}};
+	struct routes *r = routes_new();
+	int bgp;
+
+	announce_host(r, r->src_override, 1);
+	cr_assert_neq(table_flush(r->table, TABLE_FLUSH_NOW, 0), -ENOSPC);
+	r = routes_new();
+	r->cfg = &cfg;
+	r->turn.data = r;
+	r->started = r->loc_tried = mono_now();
+	r->read_once = true;
+	cr_assert_eq(add_source(r, RIB_BGP, "bgp", &bgp), 0);
+	announce_host(r, bgp, 2);
+	routes_bgp_complete(r, FAMILY_IP4);
+	on_turn(&r->turn);
+	cr_assert_eq(as_of_host(r, 1), 9, "what the other may know");
+	if (late) {
+		r->first_feed[FAMILY_IP4].ns -=
+			ROUTES_OTHERS_MS * NSEC_PER_MSEC;
+		review(r);
+	} else {
+		routes_bgp_complete(r, FAMILY_IP4);
+	}
+	on_turn(&r->turn);
+	cr_assert(!table_held(r->table, FAMILY_IP4));
+	cr_assert_eq(as_of_host(r, 1), 0);
+	cr_assert_eq(as_of_host(r, 2), 9);
+}
+
+/* And until the second of two neighbours is complete, or has had its time. */
+Test(routes, pinned_table_waits_for_all_feeds)
+{
+	two_feeds(false);
+}
+
+Test(routes, pinned_table_does_not_wait_for_ever)
+{
+	two_feeds(true);
+}

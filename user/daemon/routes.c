@@ -51,6 +51,8 @@ struct routes {
 
 	struct mono started;
 	bool bgp_complete[FAMILIES];
+	unsigned feeds[FAMILIES]; /* that have become complete so far */
+	struct mono first_feed[FAMILIES];
 	bool loc_have[FAMILIES];
 	bool gap[FAMILIES]; /* BGP has gone, libloc is not there yet */
 	struct mono loc_tried;
@@ -296,8 +298,10 @@ static void loc_failed(struct routes *r, const struct files *f)
 
 static void release(struct routes *r, enum family f)
 {
-	if (table_held(r->table, f))
-		table_release(r->table, f);
+	if (!table_held(r->table, f))
+		return;
+	table_release(r->table, f);
+	r->complete_now = true;
 }
 
 /* Is there reason to wait for a neighbor before the pinned table goes? */
@@ -311,6 +315,19 @@ static bool may_wait(const struct routes *r, enum family f)
 			return true;
 	}
 	return false;
+}
+
+/* A small feed is complete long before a large one, and what only that one
+ * knows would be unknown meanwhile. One that is down is not waited for as long
+ * as the first. */
+static bool others_may_come(const struct routes *r, enum family f)
+{
+	unsigned n = 0;
+
+	for (size_t i = 0; i < r->cfg->bgp.n_neighbors; i++)
+		n += (r->cfg->bgp.neighbors[i].families & 1u << f) != 0;
+	return r->feeds[f] < n && mono_diff_ns(r->first_feed[f], mono_now()) <
+					  ROUTES_OTHERS_MS * NSEC_PER_MSEC;
 }
 
 static void start_reading(struct routes *r, bool all);
@@ -522,7 +539,8 @@ static void review(struct routes *r)
 			r->gap[f] = false;
 		/* a feed of few prefixes is there before the overrides are */
 		if (r->read_once &&
-		    (r->bgp_complete[f] || (!r->files && !may_wait(r, f))))
+		    (r->bgp_complete[f] ? !others_may_come(r, f)
+					: !r->files && !may_wait(r, f)))
 			release(r, f);
 	}
 	if (r->files)
@@ -652,6 +670,8 @@ void routes_configure(struct routes *r, const struct config *cfg)
 
 void routes_bgp_complete(struct routes *r, enum family f)
 {
+	if (!r->feeds[f]++)
+		r->first_feed[f] = mono_now();
 	if (!bgp_paths(r, f))
 		return; /* an empty feed is no table */
 	r->complete_now |= !r->bgp_complete[f];

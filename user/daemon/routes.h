@@ -8,8 +8,9 @@
  * End-of-RIB for it, and again when no BGP route of that family is left.
  *
  * A table found pinned, or after a reboot its snapshot, answers on ("held")
- * until there is something at least as good: the overrides, and a complete BGP
- * feed, or libloc when no neighbor is configured or none has come up in
+ * until there is something at least as good: the overrides, and the BGP feeds,
+ * complete, of all neighbors, or of those that are so ROUTES_OTHERS_MS after
+ * the first; or libloc when no neighbor is configured or none has come up in
  * ROUTES_HOLD_MS.
  */
 #ifndef DAEMON_ROUTES_H
@@ -26,8 +27,9 @@
 
 /* How often what waits is published. A few changes do not wait: they are in
  * the table as soon as the turn of the loop that brought them is done. */
-#define ROUTES_FLUSH_MS 200
-#define ROUTES_HOLD_MS  120000
+#define ROUTES_FLUSH_MS  200
+#define ROUTES_HOLD_MS   120000
+#define ROUTES_OTHERS_MS 30000
 
 struct routes;
 
@@ -52,7 +54,7 @@ int routes_start(uv_loop_t *loop, const int fds[ASM_MAP_COUNT],
 /* A reload: own prefixes and names at once, the files in the background. */
 void routes_configure(struct routes *r, const struct config *cfg);
 
-/* A BGP feed has reached End-of-RIB for the family. */
+/* The feed of one more neighbor has reached End-of-RIB for the family. */
 void routes_bgp_complete(struct routes *r, enum family f);
 
 /* No change is published any more; the table answers on. */
