@@ -52,7 +52,7 @@ isolated=(unshare --net --mount --pid --fork --kill-child
 has() { case " $layers " in *" $1 "*) return 0 ;; *) return 1 ;; esac; }
 
 make -s -j"$(nproc)" B="$B" tools || { echo "the build failed"; exit 1; }
-if has asan || has fuzz; then
+if has asan || has fuzz || has net; then # test_http_fuzz.sh
 	make -s -j"$(nproc)" B="$B-asan" SAN=address,undefined tools ||
 		{ echo "the sanitizer build failed"; exit 1; }
 fi

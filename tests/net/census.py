@@ -59,7 +59,7 @@ def descriptors(pid, maps):
         if m:
             to = "socket-" + known.get(m[1], "other")
         to = re.sub(r":\[\d+\]", "", to).replace(" ", "_")
-        kinds[re.sub(r"-\d+\.spool$", ".spool", to)] += 1
+        kinds[re.sub(r"-[0-9a-f]+\.spool$", ".spool", to)] += 1
         m = re.search(r"^map_id:\s*(\d+)", info, re.M)
         if m:
             maps.add(int(m[1]))
