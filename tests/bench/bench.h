@@ -30,6 +30,8 @@
 #include <time.h>
 
 #define ROUNDS     11
+#define TURNS      16 /* see round_in_turns() */
+#define TURNS_MANY 8  /* things that take turns, at most */
 #define ROUNDS_MAX 1024
 
 /* `>` at least, `<` at most; 0: nothing was promised. */
@@ -150,6 +152,28 @@ static inline double median_of(double *v, unsigned n)
 {
 	qsort(v, n, sizeof(*v), by_value);
 	return n % 2 ? v[n / 2] : (v[n / 2 - 1] + v[n / 2]) / 2;
+}
+
+/*
+ * A round for small differences: n things run in short turns, again and again,
+ * so that what the machine does meanwhile happens to all of them. ret[0] is the
+ * median of the first, ret[i] that of what the i-th took more than the first in
+ * the same turn.
+ */
+static inline void round_in_turns(double (*run)(void *ctx, unsigned which),
+				  void *ctx, unsigned n, double *ret)
+{
+	unsigned turns = quick() ? TURNS / 4 : TURNS;
+	double v[TURNS_MANY][TURNS];
+
+	for (unsigned t = 0; t < turns; t++)
+		for (unsigned i = 0; i < n; i++) {
+			v[i][t] = run(ctx, i);
+			if (i)
+				v[i][t] -= v[0][t];
+		}
+	for (unsigned i = 0; i < n; i++)
+		ret[i] = median_of(v[i], turns);
 }
 
 /* A round of two that are compared: how many times the rival's cost. */

@@ -80,6 +80,8 @@ struct {
 const volatile __u32 word_mask = WORDS - 1;
 /* Set by the reader before each series. */
 __u32 key_mask;
+__u32 chained;
+__u32 always_0; /* only we know */
 __u32 pos;
 __u64 sum;
 
@@ -88,16 +90,24 @@ static __always_inline void add(__u32 a, __u32 b)
 	sum = (sum + a) * 3 + b;
 }
 
+/* In a chain, which keys are next is known when the answers before are. */
+static __always_inline __u32 next(void)
+{
+	__u32 i = pos++;
+
+	return chained ? i + ((__u32)sum & always_0) : i;
+}
+
 static __always_inline struct pair4 *next4(void)
 {
-	__u32 i = pos++ & key_mask;
+	__u32 i = next() & key_mask;
 
 	return bpf_map_lookup_elem(&keys4, &i);
 }
 
 static __always_inline struct pair6 *next6(void)
 {
-	__u32 i = pos++ & key_mask;
+	__u32 i = next() & key_mask;
 
 	return bpf_map_lookup_elem(&keys6, &i);
 }

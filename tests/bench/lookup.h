@@ -137,17 +137,25 @@ static inline void lookups_keys(struct lookups *l, struct keys *k,
 	}
 }
 
-/* Nanoseconds a packet, from the first key on. */
+/* Nanoseconds a packet, from the key on where the last run was: nobody finds
+ * the words that the one before has just fetched. */
+static inline double lookups_go_on(const struct bpf_program *prog,
+				   uint32_t packets)
+{
+	const uint8_t frame[64] = {0};
+
+	return test_run(bpf_program__fd(prog), frame, sizeof(frame), packets);
+}
+
+/* The same from the first key on. */
 static inline double lookups_run(const struct lookups *l,
 				 const struct bpf_program *prog,
 				 uint32_t packets)
 {
-	const uint8_t frame[64] = {0};
-
 	l->skel->bss->pos = 0;
 	l->skel->bss->sum = 0;
 	l->skel->bss->key_mask = l->n_keys - 1;
-	return test_run(bpf_program__fd(prog), frame, sizeof(frame), packets);
+	return lookups_go_on(prog, packets);
 }
 
 /* Both answer the whole key file with the same AS indexes. */
