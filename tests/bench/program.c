@@ -165,6 +165,19 @@ static double run(const struct bench *b, enum target t, uint32_t packets)
 	return test_run(b->fd[t], b->frame, sizeof(b->frame), packets);
 }
 
+/* For round_in_turns(): a pass of the keys. */
+struct turns {
+	const struct bench *b;
+	enum target to[TURNS_MANY];
+};
+
+static double run_turn(void *ctx, unsigned which)
+{
+	const struct turns *t = ctx;
+
+	return run(t->b, t->to[which], N_KEYS);
+}
+
 /* ---------------------------------------------------------- equal counts */
 
 static int by_pair(const void *a, const void *b)
@@ -242,6 +255,20 @@ static size_t same_counts(struct bench *b)
 	return n;
 }
 
+/* Rows were given out in the order of the first pass. Packets come in another
+ * one, so their rows must not lie side by side. */
+static void shuffle_keys(struct bench *b)
+{
+	for (uint32_t i = N_KEYS - 1; i > 0; i--) {
+		uint32_t at = (uint32_t)(rnd64(&b->keys.rnd) % (i + 1));
+		uint8_t x[sizeof(*b->addrs)];
+
+		memcpy(x, b->addrs[i], sizeof(x));
+		memcpy(b->addrs[i], b->addrs[at], sizeof(x));
+		memcpy(b->addrs[at], x, sizeof(x));
+	}
+}
+
 /* Empties both, so that pairs of one key set do not fill the next. */
 static void forget(struct bench *b)
 {
@@ -267,6 +294,7 @@ static void row_program(struct bench *b, const char *keys, struct goal goal)
 	struct rounds r = {.name = name, .unit = "ns", .goal = goal};
 	size_t pairs = same_counts(b);
 
+	shuffle_keys(b);
 	(void)snprintf(name, sizeof(name), "program %s", keys);
 	for (unsigned i = 0; i < ROUNDS; i++) {
 		double h = run(b, NOTHING, b->packets);
@@ -289,19 +317,17 @@ static void budget(struct bench *b, const char *keys)
 						"two lookups",
 						"row of the pair",
 						"port and rest"};
-	static const enum target upto[PARTS] = {LENGTH, PARSE, LOOKUP, PAIR,
-						OURS};
+	struct turns turns = {b, {NOTHING, LENGTH, PARSE, LOOKUP, PAIR, OURS}};
 	struct rounds *r = calloc(PARTS, sizeof(*r));
 	char name[64];
 
 	for (unsigned i = 0; r && i < ROUNDS; i++) {
-		double h = run(b, NOTHING, b->packets), v[PARTS], last = h;
+		double ns[1 + PARTS], last = 0;
 
-		for (unsigned k = 0; k < PARTS; k++)
-			v[k] = run(b, upto[k], b->packets);
+		round_in_turns(run_turn, &turns, 1 + PARTS, ns);
 		for (unsigned k = 0; k < PARTS; k++) {
-			round_share(&r[k], v[k] - last, v[PARTS - 1] - h);
-			last = v[k];
+			round_share(&r[k], ns[1 + k] - last, ns[PARTS]);
+			last = ns[1 + k];
 		}
 	}
 	for (unsigned k = 0; r && k < PARTS; k++) {
@@ -319,6 +345,8 @@ static void row_parser(struct bench *b)
 	struct rounds r = {.name = "parser vs a minimal reader",
 			   .unit = "ns",
 			   .goal = AT_MOST(1.3, 2)};
+	struct turns turns = {b, {NOTHING, PARSE, MINIMAL}};
+	double ns[3];
 	uint64_t sum;
 
 	b->skel->bss->bench_sum = 0;
@@ -330,11 +358,9 @@ static void row_parser(struct bench *b)
 		fprintf(stderr, "the parsers differ\n");
 		exit(1);
 	}
-	for (unsigned i = 0; i < 2 * ROUNDS; i++) {
-		double h = run(b, NOTHING, b->packets);
-		double o = run(b, PARSE, b->packets) - h;
-
-		round_share(&r, o, run(b, MINIMAL, b->packets) - h);
+	for (unsigned i = 0; i < ROUNDS; i++) {
+		round_in_turns(run_turn, &turns, 3, ns);
+		round_share(&r, ns[1], ns[2]);
 	}
 	row_print(&r, false,
 		  "plain IPv4, frame length included; the reader knows "

@@ -108,7 +108,7 @@ static __always_inline int step(struct xdp_md *ctx, const enum step last)
 	struct count_key key = {.ifindex = ctx->ingress_ifindex};
 	struct count_size size = {.packets = 1, .wire_bytes = pkt.len};
 	struct asm_table_value *table;
-	__u32 zero = 0, mask = cfg.word_mask;
+	__u32 zero = 0, mask;
 	struct pkt_view view = {};
 
 	if (pkt_parse(&pkt, &view) != PKT_IP)
@@ -127,6 +127,7 @@ static __always_inline int step(struct xdp_md *ctx, const enum step last)
 	table = bpf_map_lookup_elem(&asm_table, &zero);
 	if (!table)
 		return XDP_PASS;
+	mask = cfg.word_mask;
 	if (view.family == 4)
 		bench_sum += asm_lookup4(table->word, mask, view.src[0]) +
 			     asm_lookup4(table->word, mask, view.dst[0]);
