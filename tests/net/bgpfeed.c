@@ -318,7 +318,7 @@ static bool feed_end_of_rib(struct feed *f, enum family family)
 /* --------------------------------------------------------------- reading */
 
 /* Reads and throws away whatever came; false when the peer is gone. Only the
- * wait lets SIGUSR1 in: one that comes before it ends it at once. */
+ * wait lets signals in: one that comes before it ends it at once. */
 static bool feed_drain(struct feed *f, time_t timeout_s)
 {
 	const struct timespec timeout = {.tv_sec = timeout_s};
@@ -475,7 +475,7 @@ int main(int argc, char **argv)
 	struct loc_db *db;
 	size_t n_own = 0;
 	int opt, lfd, err;
-	sigset_t usr1;
+	sigset_t held;
 
 	while ((opt = getopt(argc, argv, "d:n:a:l:6:p:t:x")) != -1) {
 		switch (opt) {
@@ -514,14 +514,15 @@ int main(int argc, char **argv)
 	}
 	if (!addr || !f.as)
 		return 2;
+	(void)sigemptyset(&held);
 	if (f.toggled.prefix.len) {
 		f.toggled.asn = f.as;
-		(void)sigemptyset(&usr1);
-		(void)sigaddset(&usr1, SIGUSR1);
-		(void)sigprocmask(SIG_BLOCK, &usr1, NULL);
+		(void)sigaddset(&held, SIGUSR1);
 		(void)signal(SIGUSR1, on_toggle);
 	}
+	(void)sigaddset(&held, SIGHUP);
 	(void)signal(SIGHUP, on_hang_up);
+	(void)sigprocmask(SIG_BLOCK, &held, NULL);
 	err = loc_db_open(path, &db);
 	if (!err)
 		err = loc_db_walk(db, table_add, &t);
