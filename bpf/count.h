@@ -20,21 +20,44 @@
  * right is what the row's load need not wait for. An index that was filled in
  * another order may give a pair a second row, and both are summed.
  *
- * MEASURED (tests/bench/counters; a shared virtual Zen 4; compare, don't quote)
+ * MEASURED
  *
- *   85,000 pairs, ns an update                           against the hash
- *   PERCPU_HASH on the pair                       220-309
- *   slots filled from the first on, a loop             83         3.0x
- *   the slot first that the hash picks              41-97     3.2-5.3x  <-
+ * A virtual Zen 4 with two CPUs; medians of eleven rounds, the lowest and the
+ * highest. Quiet: it did nothing else, and one packet in twelve of the 85,000
+ * pairs met the rows in the order in which they were made; busy: with six other
+ * jobs beside it, in any order. Compare, don't quote.
+ *
+ *   tests/bench/counters   quiet: PERCPU_HASH  ours  times        busy: times
+ *   85,000 pairs, ns an update            216    55  4.3 2.5..5.1  3.1 2.2..3.5
+ *   100,000 pairs                         210    53  3.8 2.7..5.9  3.2 3.0..3.8
+ *   1,000 pairs                            31    16  1.8 1.5..2.4  1.7 1.2..3.2
  *
  *   100,000 pairs, 2 CPUs, ms a drain
- *   PERCPU_HASH, next key and lookup                  221
- *   PERCPU_HASH, lookup_batch of 4,096              40-50
- *   rows in the reader's memory                   0.6-1.7               <-
+ *   next key and lookup                   219  0.58  375 290..386  362 197..519
+ *   lookup_batch of 4,096                  38   1.2   33   27..35   28   7..32
  *
- * Left on paper: rows that are the hash table themselves, a line less a hit.
- * It would scatter the rows that a person dumps and the reader scans, and ask
- * for twice as many to keep the probes short.
+ * Slots filled from the first on, found by a loop, gave 3.0 with 85,000 pairs.
+ *
+ * ROWS AS THE HASH TABLE
+ *
+ * With every packet of another pair the row is two thirds of what the program
+ * costs (tests/bench/program, "budget"): two lines that wait for each other,
+ * each with a walk through the page tables before it, as arrays of BPF have
+ * 4 KiB pages. Rows that are the hash table themselves (row = hash, the
+ * following ones when it is taken) need one. The whole program as a multiple of
+ * that with the index, in turns over the same keys, machine busy:
+ *
+ *                      uniform v4   Zipf v4   uniform v6   Zipf v6
+ *   64,000 pairs, 2^17 rows  0.83      0.75         0.79      0.79
+ *
+ * (three series: 0.83 to 0.85, 0.75 to 0.82, 0.79 to 0.81, 0.77 to 0.79; with
+ * rows met in the order in which they were made it loses: 1.24, 1.17, 1.09 and
+ * 1.03.) It is not what stands here, because rows 1 .. n_rows would no longer
+ * be those in use: a drain would read all of 2^17 rows for a thousand pairs, 8
+ * MB a CPU instead of 64 KB, a row's number would say nothing of its age, and
+ * pairs would be refused long before the last row is taken. That wants another
+ * layout (rows at home where their hash says, this index for the others, a list
+ * of those in use) and thus another ASM_ABI_VERSION.
  */
 #ifndef ASMETER_COUNT_H
 #define ASMETER_COUNT_H

@@ -50,11 +50,12 @@
  *
  * MEASURED
  *
- * libloc's table, 968,428 + 177,846 prefixes; nanoseconds for the two lookups
- * of a packet with the harness subtracted, Linux 6.18, AMD EPYC (Zen 5), 4 KiB
- * pages (tests/bench/lookup; the machine was shared, so compare, don't
- * quote). Announced: uniform over prefixes, 2^20 pairs; hot: Zipf(1), 2^16
- * pairs; cold: uniform over 2^32, 2^20 pairs.
+ * libloc's table, 968,428 + 177,846 prefixes; the two lookups of a packet with
+ * the harness subtracted (tests/bench/lookup). Announced: uniform over
+ * prefixes, 2^20 pairs; hot: Zipf(1), 2^16 pairs; cold: uniform over 2^32 or
+ * 2000::/3, 2^20 pairs. Linux 6.18, 4 KiB pages; compare, don't quote.
+ *
+ * How the structure was chosen; nanoseconds of one run, a virtual Zen 5:
  *
  *                                          announced   hot    cold
  *   LPM_TRIE, IPv4                              2220  1199     731
@@ -70,19 +71,40 @@
  *                                                              <- IPv6, both
  *
  * Lost before that: a table of ranges below a 2^20 root (binary search, 64 to
- * 67 ns) and DIR-24-8 itself, which is as fast on hot keys only, at 64 MB for
- * IPv4 alone, and cannot be changed by one store.
+ * 67 ns), and DIR-24-8 itself, which takes 64 MB for IPv4 alone and cannot be
+ * changed by one store.
  *
- * On a virtual Zen 4 with returns made safe (SRSO), which makes each helper
- * call dearer, two CPUs shared with much else, medians of three runs lay
- * between: 24 and 143 times LPM_TRIE for IPv4, 10 and 31 for IPv6; against
- * DIR-24-8 0.8 and 1.0 hot, 0.7 and 1.7 cold, 0.65 and 0.76 announced (8 MB of
- * keys pass by, and the two loads of ours wait for each other where the one of
- * DIR-24-8 does not). The lower ones are those of a machine whose cache belongs
- * to others. The second lookup of a packet adds 20 to 70 % of the first for
- * IPv4, 50 to 95 % for IPv6: the two overlap until a branch is guessed wrong,
- * which with IPv6 (is it a leaf of the root? is the walk at its end?) happens
- * more often. `make bench` prints the same for the machine it runs on.
+ * What it gives: `make bench` on a virtual Zen 4 with two CPUs and returns made
+ * safe (SRSO, which makes each helper call dearer) that did nothing else;
+ * medians of eleven rounds, and the lowest and highest of them:
+ *
+ *                       announced        hot              cold
+ *   ours, IPv4, ns        73               54               27
+ *   LPM_TRIE / ours       48    32..78     45    37..93     40    34..49
+ *   DIR-24-8 / ours     0.93   0.4..1.4  0.96   0.3..1.8   1.6   1.3..1.9
+ *   ours, IPv6, ns        81               54                3
+ *   LPM_TRIE / ours       27    19..32     26    15..34     15    13..20
+ *
+ * Ours has to wait for the root before it can ask below it, DIR-24-8 for one
+ * word of a table four times as large: about the same until that no longer fits
+ * in any cache. A virtual machine's cache belongs to others as well, hence the
+ * spread.
+ *
+ * THE SECOND LOOKUP
+ *
+ * It adds to the first, packets in a chain (tests/bench/lookup.c), with the
+ * same machine busy: IPv4 28 % announced, 42 % hot, 19 % cold; IPv6 42 %
+ * announced, 50 % hot (41 to 75). They overlap because nothing but branches
+ * that are guessed right lies between. Two loops in lockstep, which were to
+ * share the guesses that go wrong, cost as a multiple of one after the other
+ *
+ *   IPv4, both roots, both first steps, one test for both    0.99 .. 1.04
+ *   IPv6, root and three steps of both, the rest apart       0.96 .. 1.01
+ *   IPv6, the rest of both in one loop, each step by masks
+ *   whatever it meets (branch, compare, leaf)                0.99 .. 1.05
+ *
+ * (medians of 121 turns over announced and hot keys, with and without a chain;
+ * half of the turns lie within 10 %). So there is one function for one address.
  *
  * LIMITS
  *
@@ -98,9 +120,10 @@
  * 100 Gbit/s of 64-byte frames are 148.8 million packets a second, 4.65
  * million a core and 215 ns a packet with 32 queues; of the mix of a border
  * (600 bytes in the mean) 20 million, 0.63 million a core, 1,600 ns a packet.
- * The program takes 160 to 350 ns for IPv4 on that machine, every packet of
- * another pair: the mix costs a tenth to a fifth of each core, a flood of
- * smallest frames to random places more than all of it.
+ * The program takes 450 to 620 ns on that machine with everything busy and
+ * every packet of another pair, each row from memory (bpf/count.h): the mix
+ * costs up to two fifths of each core, a flood of smallest frames to random
+ * places more than all of it.
  *
  * Table: one, whatever the number of cores; 2^25 words, 128 MB, of which
  * what is announced is filled (make bench, "4 million prefixes"). With 8 cores
