@@ -403,12 +403,15 @@ static int server_start(uv_loop_t *loop, struct http *h, struct server *s,
 	info = MHD_get_daemon_info(s->mhd, MHD_DAEMON_INFO_EPOLL_FD);
 	if (!info || uv_poll_init(loop, &s->poll, info->epoll_fd))
 		goto fail;
-	/* cannot fail: the descriptor is a socket that nobody polls yet */
-	(void)uv_poll_init(loop, &s->arrival, fd);
+	s->poll.data = s->timer.data = s->arrival.data = s->pause.data = s;
+	h->handles++;
+	if (uv_poll_init(loop, &s->arrival, fd)) {
+		uv_close((uv_handle_t *)&s->poll, on_closed);
+		goto fail;
+	}
 	(void)uv_timer_init(loop, &s->timer);
 	(void)uv_timer_init(loop, &s->pause);
-	s->poll.data = s->timer.data = s->arrival.data = s->pause.data = s;
-	h->handles += 4;
+	h->handles += 3;
 	h->n++;
 	(void)uv_poll_start(&s->poll, UV_READABLE, on_poll);
 	(void)uv_poll_start(&s->arrival, UV_READABLE, on_arrival);
@@ -453,7 +456,7 @@ void http_stop(struct http *h)
 	if (!h)
 		return;
 	h->stopping = true;
-	if (!h->n) {
+	if (!h->handles) {
 		free(h);
 		return;
 	}
