@@ -30,16 +30,13 @@ far ip addr add 10.0.0.2/24 dev b1
 far ip addr add 10.0.0.3/24 dev b1
 far ip link set b1 up
 
-# Half of the addresses get their AS from BGP and are used while sessions only
-# flap; the other half is known from a file, whatever happens to the daemon.
+# Half of the addresses get their AS from BGP, half from a file.
 addresses 12
-split() { # PATTERN NAME
-	grep -E "$1" "$work/prefixes" >"$work/prefixes-$2"
-	grep -E "$1|^192|^2001" "$work/hosts" >"$work/hosts-$2"
-}
+split() { grep -E "$1" "$work/prefixes" >"$work/prefixes-$2"; }
 split '^20\.0\.[0-5]\.|^2a00:0:[0-5]:' bgp
 split '^20\.0\.([6-9]|1.)\.|^2a00:0:[6-9ab]:' file
-head -n 4 "$work/hosts-file" >"$work/hosts-few"
+ln -s hosts "$work/hosts-all"
+head -n 4 "$work/hosts" >"$work/hosts-few"
 
 config() { # SAMPLING-RATE ROWS MODE-OF-R1
 	cat >/etc/asmeter/asmeter.yaml <<-END
@@ -115,11 +112,11 @@ burst() {
 		-e "$work/sent/$4-$seed" ${5:-} 2>/dev/null
 }
 # Bursts with pauses, some 20,000 packets a second, until told to stop.
-traffic() { # HOSTS
+traffic() {
 	local seed=$((round * 10000))
 	rm -f "$work/stop"
 	while [ ! -e "$work/stop" ]; do
-		burst g0 "$1" 40000 r0 || exit 1
+		burst g0 all 40000 r0 || exit 1
 		sleep 1.$((RANDOM % 9))
 	done
 }
@@ -182,7 +179,7 @@ reload() {
 ep_reload() {
 	config 50 $rows tc
 	reload
-	burst g0 "$hosts" 5000 r0
+	burst g0 all 5000 r0
 	r1_counts
 	config 200 $rows native
 	reload
@@ -190,7 +187,7 @@ ep_reload() {
 ep_nosamples() {
 	config 0 $rows native
 	reload
-	burst g0 "$hosts" 5000 r0
+	burst g0 all 5000 r0
 	config 200 $rows native
 	reload
 }
@@ -227,7 +224,7 @@ ep_upgrade() { # the program is a new one each time, the maps are larger
 	rows=262144
 	config 200 $rows native
 	ep_restart
-	burst g0 "$hosts" 5000 r0
+	burst g0 all 5000 r0
 	rows=131072
 	config 200 $rows native
 	ep_restart
@@ -270,18 +267,18 @@ report() {
 round() {
 	local kind=$1 e end did="" sender
 	round=$((round + 1))
-	hosts=bgp
-	[ "$kind" = calm ] || hosts="file"
 	end=$((SECONDS + round_s - 5))
-	traffic $hosts &
+	traffic &
 	sender=$!
 	churn churn
 	kill -0 "$scraper" || give_up "scrape: $(cat "$work/scrapes")"
 	[ $((round % 5)) != 3 ] || feed_flap
 	# shellcheck disable=SC2086
-	for e in $(shuf -e $calm -n 4) \
-		$([ "$kind" = calm ] || shuf -e $rough -n 2); do
-		[ $SECONDS -lt $end ] || break
+	for e in $([ "$kind" = calm ] || shuf -e $rough -n 2) $(shuf -e $calm -n 4); do
+		case " $rough " in
+		*" $e "*) ;; # there are not many rounds for these
+		*) [ $SECONDS -lt $end ] || break ;;
+		esac
 		"ep_$e"
 		did="$did $e"
 		sleep $((round_s > 30 ? 4 : 1))
@@ -307,7 +304,7 @@ daemon_up
 feed_start
 churn_start
 settle_routes
-burst g0 bgp 1000 r0
+burst g0 all 1000 r0
 burst g1 few 1000 r1 -p
 scrape_begin 3
 

@@ -14,7 +14,7 @@
 #include <unistd.h>
 
 /* A meter that lost its keeper needs a moment to go. */
-#define TAKEN_TRIES   15
+#define TAKEN_TRIES   50
 #define TAKEN_WAIT_MS 100
 
 static int fail(int err, char *msg, size_t len, const char *fmt, ...)
