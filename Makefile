@@ -173,7 +173,7 @@ test: ## build and run every test (root; installs missing packages)
 	$(Q)scripts/deps.sh --if-missing
 	$(Q)tests/run.sh
 
-test-vm: ## the part of it that boots Debian's kernels in qemu
+test-vm: ## the part of it that boots Debian 12 and its kernels in qemu
 	$(Q)scripts/deps.sh --if-missing
 	$(Q)tests/run.sh vm
 

@@ -7,7 +7,8 @@ conf=/etc/asmeter/asmeter.yaml
 kernel=$(uname -r)
 kernel=${kernel%%-*}
 
-note() { echo "note: $kernel: $*"; }
+note() { echo "note: $kernel, $(uptime_s) s: $*"; }
+uptime_s() { cut -d . -f 1 /proc/uptime; }
 
 # step WHAT: for whoever has to read why a machine hung
 step() { echo "step: $*, at $SECONDS s"; }
@@ -59,13 +60,14 @@ burst() {
 arrivals() { ${1:-} sh -c 'cat /sys/class/net/[rg][01]/statistics/rx_packets' | awk '{ n += $1 } END { print n }'; }
 arrived_all() { [ "$(arrivals ${2:-})" -ge $(($1 + 200)) ]; }
 
-# card_send FROM TO SEED: 2000 whole IP packets without tags, in bursts that
-# the other card has room for; expected in $work/sent. No shorter than 64 bytes:
+# card_send FROM TO SEED: $card_sends whole IP packets without tags, in bursts
+# that the other card has room for; expected in $work/sent. No shorter than 64 bytes:
 # what is padded on the way would arrive longer than it was sent.
+card_sends=$((SOAK ? 2000 : 600))
 card_send() {
 	local k before
 	rm -f "$work"/card.*
-	for k in 0 1 2 3 4 5 6 7 8 9; do
+	for k in $(seq $((card_sends / 200))); do
 		before=$(received "$2")
 		"$gen" -i "$1" -n 200 -t 200 -p -l 64 -L 1500 -a "$work/hosts" \
 			-s "$3$k" -m packet -e "$work/card.$k" >"$work/gen.log" 2>&1 ||
@@ -77,7 +79,7 @@ card_send() {
 }
 received() { cat "/sys/class/net/$1/statistics/rx_packets"; }
 # all_arrived CARD: at the meter; the card's own counter may be ahead
-all_arrived() { [ "$($ctl drain "$1" rx | awk '$1 == "seen" { print $2 }')" -ge 2000 ]; }
+all_arrived() { [ "$($ctl drain "$1" rx | awk '$1 == "seen" { print $2 }')" -ge $card_sends ]; }
 has_received() { [ "$(received "$1")" -ge "$2" ]; }
 
 # ------------------------------------------------------------ the service
@@ -92,6 +94,8 @@ running_version() {
 }
 # is_version PROGRAM: that version answers
 is_version() { [ "asmeterd $(running_version)" = "$("$1" --version)" ]; }
+# looked_up ADDRESS AS: that is what the kernel's table says
+looked_up() { asmeter -j lookup "$1" | jq -e ".table_as == $2" >/dev/null; }
 # came_up: active, and by another process than $1
 came_up() { is_up && [ "$(main_pid)" != "$1" ]; }
 
@@ -116,6 +120,8 @@ flow_start() {
 			k=$((k + 1))
 			burst g0 $k "$work/flow/rx.$k" far -L 1500
 			burst r0 $k "$work/flow/tx.$k" '' -L 1500
+			# the CPUs are for what is tested under it
+			sleep 0.3
 		done
 	) >"$work/flow/log.$flow_n" 2>&1 &
 	flow_pid=$!

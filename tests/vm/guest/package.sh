@@ -18,7 +18,7 @@ sed -i -e 's,^#local-as: .*,local-as: 64512,' -e 's/^interfaces: .*/interfaces: 
 	-e 's/^  use: fallback .*/  use: never/' $conf
 mine=$(sha256sum <$conf)
 systemctl enable --now asmeterd || fail "the package's unit does not start"
-wait_for 60 sh -c 'asmeter -j lookup 20.0.0.1 | jq -e ".table_as == 1000"' ||
+wait_for 60 looked_up 20.0.0.1 1000 ||
 	fail "the overrides are not in the table"
 link_ids >"$work/links"
 flow_start

@@ -15,21 +15,25 @@ up_with() {
 	wait_for 90 came_up "$old" || fail "$what: $(unit_state)"
 }
 
-# stop, compare, start again: the totals are looked at with the daemon down
+# the totals are looked at with the daemon down, which stays down
 balance() {
+	flow_stop
 	systemctl stop asmeterd || fail "stop"
 	flow_check "$1"
-	systemctl start asmeterd || fail "start"
 }
 
-virgin() {
-	mkdir -p /etc/asmeter
-	sed 's/ / /' "$work/prefixes" >/etc/asmeter/overrides.txt
+dry_run() {
 	scripts/install.sh --dry-run --interface r0 --local-as 64512 >"$work/inst" ||
 		fail "dry run"
 	grep -q 'would run: .*restart asmeterd' "$work/inst" || fail "dry run: no start"
 	! getent passwd asmeter >/dev/null || fail "a dry run has made the user"
 	[ ! -e /usr/sbin/asmeterd ] || fail "a dry run has installed"
+}
+
+virgin() {
+	mkdir -p /etc/asmeter
+	sed 's/ / /' "$work/prefixes" >/etc/asmeter/overrides.txt
+	[ "$SOAK" = 0 ] || dry_run
 	inst --interface r0 --local-as 64512
 	[ "$(unit_state)" = "active running" ] || fail "unit: $(unit_state)"
 	note "installed on a system without asmeter: $(unit_state)"
@@ -40,7 +44,7 @@ virgin() {
 	echo '# mine' >>$conf
 	chgrp asmeter /etc/asmeter/overrides.txt
 	systemctl reload asmeterd || fail reload
-	wait_for 60 sh -c 'asmeter -j lookup 20.0.0.1 | jq -e ".table_as == 1000"' ||
+	wait_for 60 looked_up 20.0.0.1 1000 ||
 		fail "the overrides are not in the table"
 }
 
@@ -92,34 +96,32 @@ samples_add_up() {
 }
 
 life() {
-	link_ids >"$work/links"
-	flow_start
 	up_with restart systemctl restart asmeterd
 	systemctl reload asmeterd || fail reload
 	up_with "kill -s KILL" systemctl kill -s KILL --kill-who=main asmeterd
-	up_with "kill -s KILL of all" systemctl kill -s KILL asmeterd
-	link_ids | diff "$work/links" - || fail "something was attached anew"
-	flow_stop
-	balance "restart, reload, kill -s KILL"
+	[ "$SOAK" = 0 ] ||
+		up_with "kill -s KILL of all" systemctl kill -s KILL asmeterd
 }
 
 # a newer build: another program, another version; it knows a key more
 upgrade() {
 	local old
 	sum1=$(sha256sum <$conf)
-	flow_start
-	scripts/install.sh --dry-run --build-dir /mnt/next >"$work/inst" ||
-		fail "dry run of an upgrade"
-	grep -q 'would run: .*restart asmeterd' "$work/inst" || fail "dry run: upgrade"
 	old=$(main_pid)
-	step upgrade
+	! is_version /mnt/next/asmeterd || fail "nothing to upgrade to"
 	inst --build-dir /mnt/next
 	came_up "$old" || fail "the new daemon does not run"
 	is_version /mnt/next/asmeterd || fail "not the new version: $(running_version)"
 	grep -q 'asmeter.yaml is kept' "$work/inst" || fail "does not say what it kept"
 	[ "$(sha256sum <$conf)" = "$sum1" ] || fail "the configuration was changed"
+}
 
-	# one that does not become ready: the one before is back, and counts
+# one that does not become ready: the one before is back, and counts
+rolled_back() {
+	local old
+	scripts/install.sh --dry-run --build-dir /mnt/build >"$work/inst" ||
+		fail "dry run of an upgrade"
+	grep -q 'would run: .*restart asmeterd' "$work/inst" || fail "dry run: upgrade"
 	for bad in dies refuses; do
 		old=$(main_pid)
 		step "upgrade to one that $bad"
@@ -140,24 +142,38 @@ upgrade() {
 	step "upgrade again"
 	inst
 	cmp /usr/sbin/asmeterd /mnt/build/asmeterd || fail "not upgraded again"
-	link_ids | diff "$work/links" - || fail "something was attached anew"
-	step "end of the traffic"
-	flow_stop
-	step balance
-	balance "upgrade, two that were rolled back, upgrade"
+}
+
+# a speaker with a part of the Internet's table and a prefix of its own: what
+# it has said is on disk before the power is cut
+feed_once() {
+	"$B/tests/net/bgpfeed" -n 500 -p 198.18.0.0/15 -a 64999 \
+		-l 127.0.0.1:1179 -6 2001:db8::2 >"$work/feed" 2>&1 &
+	sed -i 's/^  neighbors: \[\]/  neighbors: [{address: 127.0.0.1, port: 1179, remote-as: 64999, local-address: 127.0.0.2}]\n  router-id: 192.0.2.1/' $conf
+	# not the one of before, without the neighbour
+	rm -f /var/lib/asmeter/table
+	systemctl start asmeterd || fail "start: $(unit_state)"
+	wait_for 60 looked_up 198.18.0.1 64999 ||
+		fail "no table from the neighbour: $(cat "$work/feed")"
+	wait_for 60 [ -s /var/lib/asmeter/table ] || fail "no snapshot"
 }
 
 rig 1500
 addresses 50
 virgin
 closed
-sampled
+[ "$SOAK" = 0 ] || sampled
+link_ids >"$work/links"
+flow_start
 life
 upgrade
+[ "$SOAK" = 0 ] || rolled_back
+link_ids | diff "$work/links" - || fail "something was attached anew"
+balance "restart, reload, kill -s KILL, upgrade"
 
-# the next boot has the cards, which are there without our help
+# the next boot has the cards, which are there without our help, and no feed
 sed -i "s/^  - r0\$/  - $(card virtio_net)\n  - $(card e1000)/" $conf
-systemctl reload asmeterd || fail reload
+feed_once
 wait_for 60 eval 'asmeter -j interfaces | jq -e "[.interfaces[] | select(.present)] | length == 2"' ||
 	fail "the cards are not metered: $(asmeter interfaces)"
 sha256sum $conf >/root/conf.sum

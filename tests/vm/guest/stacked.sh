@@ -4,10 +4,10 @@
 # counted once there, with the bytes that it has there. The tag of a VLAN may
 # be in the frame or beside it (offload), and the other end is not metered.
 
-# send IF SEED [FAR]: 1000 whole IP packets out of IF; expected in $work/sent
+# send IF SEED [FAR]: whole IP packets out of IF; expected in $work/sent
 send() {
 	local k
-	for k in 1 2 3 4 5; do
+	for k in $(seq $((SOAK ? 5 : 2))); do
 		burst "$1" "$2$k" "$work/exp.$k" "${3:-}" -p -L 1400
 	done
 	sum "$work"/exp.? >"$work/sent"
@@ -63,6 +63,27 @@ pairs_down() {
 	ip link del r1
 }
 
+# vlan_alone on|off SEEN: one of the two is metered, by XDP, by TC
+vlan_alone() {
+	metered r0
+	send g0.100 11 far
+	expect "VLAN, offload $1, below" "$2" rx r0
+	send r0.100 12
+	expect "VLAN, offload $1, below" 4 tx r0
+	metered r0.100
+	send g0.100 13 far
+	expect "VLAN, offload $1" 0 rx r0.100
+	send r0.100 14
+	expect "VLAN, offload $1" 0 tx r0.100
+	# below, by TC: what the hook finds beside the frame
+	unmetered
+	$ctl load >/dev/null
+	$ctl table "$work/prefixes"
+	$ctl attach r0 tc >>"$work/attached"
+	send g0.100 17 far
+	expect "VLAN, offload $1, below, TC" 4 rx r0
+}
+
 vlan() { # vlan on|off: tags beside the frame or in it
 	local seen=4
 	# XDP is not shown a tag that the card has taken off (asmeterd(8))
@@ -74,30 +95,15 @@ vlan() { # vlan on|off: tags beside the frame or in it
 	far ip link set g0.100 up
 	ethtool -K r0 txvlan "$1" >/dev/null
 	far ethtool -K g0 txvlan "$1" >/dev/null
-	# below the VLAN: the tag is 4 bytes of the frame
-	metered r0
-	send g0.100 11 far
-	expect "VLAN, offload $1, below" $seen rx r0
-	send r0.100 12
-	expect "VLAN, offload $1, below" 4 tx r0
-	# the VLAN itself
-	metered r0.100
-	send g0.100 13 far
-	expect "VLAN, offload $1" 0 rx r0.100
-	send r0.100 14
-	expect "VLAN, offload $1" 0 tx r0.100
-	# both: each has it once
+	# both: each has it once; below, the tag is 4 bytes of the frame
 	metered r0 r0.100
 	send g0.100 15 far
 	expect "VLAN, offload $1, both" $seen rx r0
 	expect "VLAN, offload $1, both" 0 rx r0.100
-	# below, by TC: what the hook finds beside the frame
-	unmetered
-	$ctl load >/dev/null
-	$ctl table "$work/prefixes"
-	$ctl attach r0 tc >>"$work/attached"
-	send g0.100 16 far
-	expect "VLAN, offload $1, below, TC" 4 rx r0
+	send r0.100 16
+	expect "VLAN, offload $1, both" 4 tx r0
+	expect "VLAN, offload $1, both" 0 tx r0.100
+	[ "$SOAK" = 0 ] || vlan_alone "$1" $seen
 	pairs_down
 	note "VLAN, tag offload $1: each packet once, difference 0"
 }
@@ -167,6 +173,16 @@ vrf() {
 	far ip neigh replace 10.7.0.1 dev g0 \
 		lladdr "$(cat /sys/class/net/r0/address)"
 	metered r0
+	send g0 41 far
+	expect "member of a VRF" 0 rx r0
+	[ "$SOAK" = 0 ] || vrf_both_ways
+	unmetered
+	ip link del vrf0
+	pairs_down
+	note "member of a VRF: each packet once, difference 0"
+}
+vrf_both_ways() {
+	metered r0
 	ip vrf exec vrf0 ping -q -i 0.01 -c 200 -s 1000 10.7.0.2 >/dev/null ||
 		fail "no ping through the VRF"
 	# without a route for these addresses: echo and reply, 1028 bytes each
@@ -174,13 +190,6 @@ vrf() {
 		$ctl drain r0 $d | grep '^seen' >"$work/a"
 		echo "seen 200 205600 208400" | same_as "$work/a" "VRF, $d"
 	done
-	metered r0
-	send g0 41 far
-	expect "member of a VRF" 0 rx r0
-	unmetered
-	ip link del vrf0
-	pairs_down
-	note "member of a VRF: each packet once, difference 0"
 }
 same_as() { cat >"$work/b" && same "$work/b" "$1" "$2"; }
 
