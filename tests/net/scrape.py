@@ -13,6 +13,7 @@ line; exit code 1 and the first faults when something was not so.
 
 scrape.py URL [PAUSE]     seconds between two of them (0.02)
 """
+import http.client
 import re
 import signal
 import sys
@@ -78,7 +79,7 @@ def main():
         try:
             with urllib.request.urlopen(sys.argv[1], timeout=5) as r:
                 text = r.read().decode()
-        except OSError:
+        except (OSError, http.client.HTTPException):
             missed += 1
             time.sleep(pause)
             continue

@@ -131,7 +131,8 @@ counted() { # IFACE
 check_counts() {
 	local i
 	for i in r0 r1; do
-		sum "$work/sum-$i" "$work/sent/$i-"* >"$work/sum" 2>/dev/null || true
+		find "$work/sum-$i" "$work/sent" -name "*$i*" -type f -exec cat {} + |
+			sum >"$work/sum"
 		mv "$work/sum" "$work/sum-$i"
 		want=$(awk '$1 == "seen" { print $2, $3, $4 }' "$work/sum-$i")
 		wait_for 20 is "$want" counted $i ||
