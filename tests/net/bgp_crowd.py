@@ -2,8 +2,9 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """BGP neighbours, good and bad, for the port of asmeterd.
 
-bgp_crowd.py FROM TO good AS       a session with hold time 3 s; prints "up",
-                                   and "lost" when three seconds pass unheard
+bgp_crowd.py FROM TO good AS [HOLD]     a session with that hold time (3 s);
+                                   prints "up", and "lost" when it has passed
+                                   unheard
 bgp_crowd.py FROM TO slow AS       an OPEN, one byte a second; never reads
 bgp_crowd.py FROM TO idle N        N connections, nothing is said
 bgp_crowd.py FROM TO stranger N    N connections with an OPEN at once; prints
@@ -32,10 +33,9 @@ def connect(src, dst):
     return socket.create_connection((dst, 179), 10, (src, 0))
 
 
-def good(src, dst, asn):
+def good(src, dst, asn, hold=3):
     s = connect(src, dst)
-    s.sendall(hello(asn, src))
-    s.settimeout(3.0)
+    s.sendall(hello(asn, src, hold))
     buf, up, due = b"", False, time.monotonic() + 1
     heard = time.monotonic()
     while True:
@@ -43,13 +43,14 @@ def good(src, dst, asn):
         if now >= due:
             s.sendall(message(4))
             due = now + 1
-        if now - heard > 3:
-            print("lost", flush=True)
-            return
         s.settimeout(max(0.01, due - now))
         try:
             data = s.recv(65536)
         except TimeoutError:
+            # only here: what waited while we did not run was in time
+            if time.monotonic() - heard > hold:
+                print("lost", flush=True)
+                return
             continue
         if not data:
             print("closed", flush=True)
@@ -58,7 +59,7 @@ def good(src, dst, asn):
         while len(buf) >= 19 and len(buf) >= struct.unpack_from(">H", buf, 16)[0]:
             kind, n = buf[18], struct.unpack_from(">H", buf, 16)[0]
             buf = buf[n:]
-            heard = now
+            heard = time.monotonic()
             if kind == 1:
                 s.sendall(message(4))
             elif kind == 4 and not up:
@@ -107,4 +108,4 @@ def stranger(src, dst, n):
 
 
 {"good": good, "slow": slow, "idle": idle, "stranger": stranger}[sys.argv[3]](
-    sys.argv[1], sys.argv[2], int(sys.argv[4]))
+    sys.argv[1], sys.argv[2], *map(int, sys.argv[4:]))
