@@ -78,6 +78,7 @@ if has fuzz; then
 		ASAN_OPTIONS=abort_on_error=1 \
 			run "$n" 300 "$B-asan/$n" "tests/fuzz/corpus/$(basename "$n")"
 	done
+	[ $soak = 0 ] || run "fuzz" 14400 tests/fuzz/run.sh
 fi
 if has bpf; then
 	for t in tests/bpf/test_*.c; do

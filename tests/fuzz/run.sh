@@ -10,7 +10,8 @@ cd "$(dirname "$0")/../.."
 B=${B:-build}
 seconds=${FUZZ_SECONDS:-60}
 clang=${CLANG:-clang-14}
-pkgs="libbpf libuv libmicrohttpd yaml-0.1 jansson libloc libcap-ng zlib"
+pkgs="libbpf libuv libmicrohttpd yaml-0.1 jansson libloc libcap-ng zlib rdkafka
+	libprotobuf-c"
 
 if [ $# -gt 0 ]; then
 	targets=$*
