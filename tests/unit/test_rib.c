@@ -10,7 +10,6 @@
 
 #include "route/attr.h"
 #include "route/best.h"
-#include "route/radix.h"
 #include "route/rib.h"
 
 #define N_SRC    5
@@ -294,23 +293,35 @@ static void check_lookup(const struct rib *rib, const struct addr *a)
 	cr_assert_eq(got.stale, want->stale);
 }
 
+/* The cursor finds the prefix if it is routed, or what stands behind it. */
+static void check_label(const struct rib *rib, int prefix, uint32_t as,
+			int step)
+{
+	const struct prefix *p = &universe[prefix];
+	struct rib_cursor c;
+	bool found;
+
+	rib_seek(&c, rib, p);
+	found = c.len == p->len && c.hi == p->hi && c.lo == p->lo;
+	cr_assert_eq(found, as != 0, "step %d: prefix %d", step, prefix);
+	if (found)
+		cr_assert_eq(c.label, label_of(NULL, as), "step %d: label",
+			     step);
+}
+
 static void check_all(const struct rib *rib, const uint32_t *before, int step)
 {
 	size_t routed[FAMILIES] = {0};
 
 	for (int i = 0; i < N_PREFIX; i++) {
-		const struct radix *r =
-			rib_radix(rib, (enum family)universe[i].family);
 		struct addr a = {universe[i].hi, universe[i].lo,
 				 (enum family)universe[i].family};
-		uint32_t n = radix_find(r, &universe[i]);
 		uint32_t as = visible(i);
 
 		routed[universe[i].family] += as != 0;
 		cr_assert(before[i] == as || noticed[i],
 			  "step %d: no notice of prefix %d", step, i);
-		cr_assert_eq(n ? radix_label(radix_at(r, n)) : 0,
-			     label_of(NULL, as), "step %d: label", step);
+		check_label(rib, i, as, step);
 		check_lookup(rib, &a);
 		a.hi ^= UINT64_C(1) << rnd(64);
 		if (a.family == FAMILY_IP4)
@@ -358,7 +369,6 @@ Test(rib, oracle)
 		rib_source_del(rib, src_no[s]);
 	for (int f = 0; f < FAMILIES; f++) {
 		cr_assert_eq(rib_prefixes(rib, (enum family)f), 0);
-		cr_assert_eq(rib_radix(rib, (enum family)f)->nodes.used, 0);
 	}
 	rib_free(rib);
 	for (int i = 0; i < N_ATTR; i++)
@@ -524,6 +534,164 @@ Test(rib, sources_do_not_crowd_each_other_out)
 	rib_free(rib);
 	cr_assert_eq(attr_table_count(t), 0);
 	attr_table_free(t);
+}
+
+/* ------------------------------------------------------- ways to be kept */
+
+struct small {
+	struct attr_table *t;
+	struct rib *rib;
+	struct attr *a[3]; /* of AS 1, 2, 3 */
+	int src[2];
+};
+
+static void small_init(struct small *s)
+{
+	const struct rib_source_cfg cfg[2] = {{.kind = RIB_BGP, .router_id = 1},
+					      {.kind = RIB_BGP,
+					       .router_id = 2}};
+
+	s->t = attr_table_new();
+	s->rib = rib_new(s->t);
+	for (uint32_t i = 0; i < 3; i++) {
+		const struct attr_spec spec = {.origin_as = i + 1};
+
+		s->a[i] = attr_intern(s->t, &spec);
+	}
+	for (int i = 0; i < 2; i++)
+		s->src[i] = rib_source_add(s->rib, &cfg[i]);
+	rib_label_by(s->rib, label_of, NULL);
+}
+
+static void small_done(struct small *s)
+{
+	rib_free(s->rib);
+	for (int i = 0; i < 3; i++)
+		attr_unref(s->t, s->a[i]);
+	cr_assert_eq(attr_table_count(s->t), 0);
+	attr_table_free(s->t);
+}
+
+static struct rib_route small_at(const struct small *s, uint32_t as)
+{
+	const struct addr at = {UINT64_C(10) << 56, 1, FAMILY_IP6};
+	struct prefix p = {.hi = at.hi, .len = 8, .family = FAMILY_IP6};
+	struct rib_route r = {0};
+	struct rib_cursor c;
+
+	cr_assert(rib_lookup(s->rib, &at, &r));
+	cr_assert_eq(attr_origin_as(r.attr), as);
+	rib_seek(&c, s->rib, &p);
+	cr_assert_eq(c.len, 8);
+	cr_assert_eq(c.label, label_of(NULL, as));
+	return r;
+}
+
+/* One path, several, one again, one with an id, a stale one: what is known of
+ * each stays with it. */
+Test(rib, one_path_and_several)
+{
+	const struct prefix p = {.hi = UINT64_C(10) << 56,
+				 .len = 8,
+				 .family = FAMILY_IP6};
+	struct rib_route r;
+	struct small s;
+
+	small_init(&s);
+	cr_assert_eq(rib_announce(s.rib, s.src[1], &p, 0, s.a[1], 11), 0);
+	r = small_at(&s, 2);
+	cr_assert_eq(r.since_s, 11);
+	cr_assert_eq(rib_mark_stale(s.rib, s.src[1], FAMILY_IP6), 1);
+	cr_assert(small_at(&s, 2).stale);
+	/* a second one, that is fresh */
+	cr_assert_eq(rib_announce(s.rib, s.src[0], &p, 0, s.a[0], 12), 0);
+	cr_assert_not(small_at(&s, 1).stale);
+	cr_assert_eq(rib_withdraw(s.rib, s.src[0], &p, 0), 0);
+	r = small_at(&s, 2);
+	cr_assert(r.stale && r.since_s == 11 && r.source == s.src[1]);
+	/* the same again, under an id: no longer stale, as old as it was */
+	cr_assert_eq(rib_announce(s.rib, s.src[1], &p, 9, s.a[1], 13), 0);
+	r = small_at(&s, 2);
+	cr_assert(!r.stale && r.since_s == 11);
+	cr_assert_eq(rib_withdraw(s.rib, s.src[1], &p, 0), -ENOENT);
+	cr_assert_eq(rib_announce(s.rib, s.src[1], &p, 0, s.a[2], 14), 0);
+	cr_assert_eq(rib_source_paths(s.rib, s.src[1], FAMILY_IP6), 2);
+	cr_assert_eq(rib_withdraw(s.rib, s.src[1], &p, 9), 0);
+	r = small_at(&s, 3);
+	cr_assert(r.since_s == 14 && r.source == s.src[1]);
+	cr_assert_eq(rib_withdraw(s.rib, s.src[1], &p, 9), -ENOENT);
+	cr_assert_eq(rib_withdraw(s.rib, s.src[0], &p, 0), -ENOENT);
+	cr_assert_eq(rib_withdraw(s.rib, s.src[1], &p, 0), 0);
+	cr_assert_eq(rib_prefixes(s.rib, FAMILY_IP6), 0);
+	small_done(&s);
+}
+
+/* A prefix that had several paths for a while costs no more than before. */
+Test(rib, lists_go_again)
+{
+	struct prefix p = {.len = 24};
+	struct small s;
+	size_t bytes = 0;
+
+	small_init(&s);
+	for (uint32_t turn = 0; turn < 3; turn++)
+		for (uint32_t i = 0; i < 50000; i++) {
+			p.hi = (uint64_t)i << 40;
+			cr_assert_eq(rib_announce(s.rib, s.src[0], &p, 0,
+						  s.a[0], 0),
+				     0);
+			if (turn == 1)
+				cr_assert_eq(rib_announce(s.rib, s.src[1], &p,
+							  7, s.a[1], 0),
+					     0);
+			if (turn == 1)
+				cr_assert_eq(rib_withdraw(s.rib, s.src[1], &p,
+							  7),
+					     0);
+			if (turn == 2)
+				cr_assert_eq(rib_withdraw(s.rib, s.src[0], &p,
+							  0),
+					     0);
+			if (turn == 0)
+				bytes = rib_bytes(s.rib);
+			else
+				cr_assert_leq(rib_bytes(s.rib), bytes + 100);
+		}
+	small_done(&s);
+}
+
+/* The attributes' number is another set's later: so is the label. */
+Test(rib, numbers_are_used_again)
+{
+	const struct prefix p = {.hi = UINT64_C(10) << 56,
+				 .len = 8,
+				 .family = FAMILY_IP6};
+	struct attr_spec spec = {.origin_as = 77};
+	struct small s;
+	struct attr *a;
+	uint32_t number;
+
+	small_init(&s);
+	a = attr_intern(s.t, &spec);
+	number = attr_number(a);
+	cr_assert_eq(attr_at(s.t, number), a);
+	cr_assert_eq(rib_announce(s.rib, s.src[0], &p, 0, a, 0), 0);
+	attr_unref(s.t, a);
+	(void)small_at(&s, 77);
+	cr_assert_eq(rib_withdraw(s.rib, s.src[0], &p, 0), 0);
+	spec.origin_as = 78;
+	a = attr_intern(s.t, &spec);
+	cr_assert_eq(attr_number(a), number);
+	cr_assert_eq(attr_label(s.t, number), 0);
+	cr_assert_eq(rib_announce(s.rib, s.src[0], &p, 0, a, 0), 0);
+	attr_unref(s.t, a);
+	(void)small_at(&s, 78);
+	/* another compiler, and none */
+	rib_label_by(s.rib, NULL, NULL);
+	cr_assert_eq(attr_label(s.t, number), 0);
+	rib_label_by(s.rib, label_of, NULL);
+	(void)small_at(&s, 78);
+	small_done(&s);
 }
 
 Test(rib, sources)

@@ -11,11 +11,14 @@
 #include <sys/random.h>
 
 #include "base/mono.h"
+#include "route/pool.h"
 
 struct attr {
 	struct attr *next;
 	uint32_t hash;
 	uint32_t refs;
+	uint32_t number;
+	uint32_t reserved;
 	/* From here on: what is compared. */
 	uint64_t nh_hi;
 	uint64_t nh_lo;
@@ -44,6 +47,9 @@ struct attr_table {
 	size_t count;
 	size_t bytes;
 	uint64_t seed;
+	struct pool labels; /* gives the numbers */
+	struct attr **set;  /* by number */
+	uint32_t cap;
 };
 
 #define BUCKETS_MIN 1024u
@@ -125,11 +131,16 @@ struct attr_table *attr_table_new(void)
 	if (!t)
 		return NULL;
 	t->bucket = calloc(BUCKETS_MIN, sizeof(struct attr *));
-	if (!t->bucket) {
+	t->set = calloc(BUCKETS_MIN, sizeof(struct attr *));
+	if (!t->bucket || !t->set) {
+		free(t->bucket);
+		free(t->set);
 		free(t);
 		return NULL;
 	}
+	t->cap = BUCKETS_MIN;
 	t->mask = BUCKETS_MIN - 1;
+	pool_init(&t->labels, sizeof(uint32_t), ATTR_NUMBERS);
 	if (getrandom(&t->seed, sizeof(t->seed), GRND_NONBLOCK) !=
 	    (ssize_t)sizeof(t->seed))
 		t->seed = (uint64_t)mono_now().ns;
@@ -147,6 +158,8 @@ void attr_table_free(struct attr_table *t)
 			free(a);
 		}
 	}
+	pool_done(&t->labels);
+	free(t->set);
 	free(t->bucket);
 	free(t);
 }
@@ -171,14 +184,39 @@ static void table_grow(struct attr_table *t)
 	t->mask = n - 1;
 }
 
+/* A number for a set; 0 when there is none, or no memory. */
+static uint32_t number_new(struct attr_table *t, struct attr *a)
+{
+	uint32_t n = pool_alloc(&t->labels);
+
+	if (n && n >= t->cap) {
+		uint32_t cap = t->cap + t->cap / 2;
+		struct attr **m = realloc(t->set, cap * sizeof(struct attr *));
+
+		if (!m) {
+			pool_free(&t->labels, n);
+			return 0;
+		}
+		t->set = m;
+		t->cap = cap;
+	}
+	if (n)
+		t->set[n] = a;
+	return n;
+}
+
 static struct attr *attr_make(struct attr_table *t, const struct attr *key,
 			      const struct attr_spec *spec)
 {
 	struct attr *a = malloc(attr_size(key));
+	uint32_t number = a ? number_new(t, a) : 0;
 
-	if (!a)
+	if (!number) {
+		free(a);
 		return NULL;
+	}
 	*a = *key;
+	a->number = number;
 	a->refs = 1;
 	if (a->path_len)
 		memcpy(a->data, spec->path, (size_t)a->path_len * 4);
@@ -225,7 +263,36 @@ void attr_unref(struct attr_table *t, struct attr *a)
 	*link = a->next;
 	t->count--;
 	t->bytes -= attr_size(a);
+	t->set[a->number] = NULL;
+	pool_free(&t->labels, a->number);
 	free(a);
+}
+
+uint32_t attr_number(const struct attr *a)
+{
+	return a->number;
+}
+
+struct attr *attr_at(const struct attr_table *t, uint32_t number)
+{
+	return t->set[number];
+}
+
+uint32_t attr_label(const struct attr_table *t, uint32_t number)
+{
+	return *(const uint32_t *)pool_at(&t->labels, number);
+}
+
+void attr_set_label(struct attr_table *t, uint32_t number, uint32_t label)
+{
+	*(uint32_t *)pool_at(&t->labels, number) = label;
+}
+
+void attr_clear_labels(struct attr_table *t)
+{
+	for (uint32_t n = 1; n < t->labels.top; n++)
+		if (t->set[n])
+			attr_set_label(t, n, 0);
 }
 
 void attr_view(const struct attr *a, struct attr_spec *ret)
@@ -260,5 +327,6 @@ size_t attr_table_count(const struct attr_table *t)
 
 size_t attr_table_bytes(const struct attr_table *t)
 {
-	return t->bytes + (t->mask + 1) * sizeof(struct attr *);
+	return t->bytes + (t->mask + 1) * sizeof(struct attr *) +
+	       t->cap * sizeof(struct attr *) + pool_bytes(&t->labels);
 }

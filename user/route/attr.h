@@ -57,6 +57,18 @@ struct attr *attr_intern(struct attr_table *t, const struct attr_spec *spec);
 struct attr *attr_ref(struct attr *a);
 void attr_unref(struct attr_table *t, struct attr *a);
 
+/* Sets have numbers, too: from 1 on, as small as can be, below ATTR_NUMBERS. A
+ * set keeps its number as long as it lives; afterwards another may get it. */
+#define ATTR_NUMBERS (1u << 30)
+
+uint32_t attr_number(const struct attr *a);
+struct attr *attr_at(const struct attr_table *t, uint32_t number);
+
+/* A word that the owner of the RIB keeps for each set; 0 for a new one. */
+uint32_t attr_label(const struct attr_table *t, uint32_t number);
+void attr_set_label(struct attr_table *t, uint32_t number, uint32_t label);
+void attr_clear_labels(struct attr_table *t);
+
 /* The content; pointers are valid as long as a reference is held. */
 void attr_view(const struct attr *a, struct attr_spec *ret);
 uint32_t attr_origin_as(const struct attr *a);

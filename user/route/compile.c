@@ -75,7 +75,8 @@ static struct melt *melt_at(const struct compiler *c, uint32_t ref)
 	return &c->melt[ref & ~IS_NODE];
 }
 
-/* Room is made for a whole region before: at most two a radix node. */
+/* Room is made for a whole region before: at most two for each prefix and each
+ * of the branches between them. */
 static uint32_t melt_new(struct compiler *c, struct melt m)
 {
 	c->melt[c->n_melt] = m;
@@ -133,46 +134,47 @@ static uint32_t melt_stretch(struct compiler *c, const struct melt *key,
 		melt_at(c, ref)->other = other;
 		return ref;
 	}
-	side = radix_bit(m.hi, m.lo, m.to);
+	side = prefix_bit(m.hi, m.lo, m.to);
 	m.c[side] = ref;
 	m.c[!side] = other;
 	return melt_new(c, m);
 }
 
-/* The region of that depth whose topmost node is n; label is what covers it. */
-static uint32_t melt_region(struct compiler *c, const struct radix *r,
-			    uint32_t n, unsigned depth, uint32_t label)
+/* Bits that the prefix at the cursor and the key have in common. */
+static unsigned same_bits(const struct rib_cursor *at, const struct melt *key)
 {
-	const struct radix_node *node;
-	uint32_t in, ref, c0, c1;
-	struct melt key;
-	unsigned len;
-
-	if (!n)
-		return label;
-	node = radix_at(r, n);
-	len = radix_len(node);
-	in = node->value ? radix_label(node) : label;
-	ref = in;
-	radix_key(r, node, &key.hi, &key.lo);
-	if (node->child[0] | node->child[1]) {
-		c0 = melt_region(c, r, node->child[0], len + 1, in);
-		c1 = melt_region(c, r, node->child[1], len + 1, in);
-		ref = melt_join(c, &key, len, c0, c1);
-	}
-	return melt_stretch(c, &key, depth, len, ref, label);
+	if (at->len == RIB_END)
+		return 0;
+	return prefix_common(at->hi, at->lo, key->hi, key->lo);
 }
 
-/* Nodes below n, itself included. */
-static uint32_t radix_count(const struct radix *r, uint32_t n)
+/*
+ * The region of that depth in which the prefix at the cursor is; label is what
+ * covers it. Takes all prefixes of the region in order: those inside the first
+ * one, then whatever branches off it ever further up.
+ */
+static uint32_t melt_region(struct compiler *c, struct rib_cursor *at,
+			    unsigned depth, uint32_t label)
 {
-	const struct radix_node *node;
+	const struct melt key = {.hi = at->hi, .lo = at->lo};
+	uint32_t in = at->label, ref = in, half[2] = {in, in};
+	unsigned len = at->len, same;
 
-	if (!n)
-		return 0;
-	node = radix_at(r, n);
-	return 1 + radix_count(r, node->child[0]) +
-	       radix_count(r, node->child[1]);
+	rib_next(at);
+	while (at->len != RIB_END && same_bits(at, &key) >= len) {
+		unsigned side = prefix_bit(at->hi, at->lo, len);
+
+		half[side] = melt_region(c, at, len + 1, in);
+	}
+	if (half[0] != in || half[1] != in)
+		ref = melt_join(c, &key, len, half[0], half[1]);
+	while (at->len != RIB_END && (same = same_bits(at, &key)) >= depth) {
+		half[0] = melt_stretch(c, &key, same + 1, len, ref, label);
+		half[1] = melt_region(c, at, same + 1, label);
+		ref = melt_join(c, &key, same, half[0], half[1]);
+		len = same;
+	}
+	return melt_stretch(c, &key, depth, len, ref, label);
 }
 
 static int melt_room(struct compiler *c, uint32_t n)
@@ -303,7 +305,7 @@ static void fill(struct build *b, uint32_t ref, unsigned d, unsigned s,
 		fill(b, m->c[1], d + 1, s - 1, at + half, steps);
 		return;
 	}
-	side = radix_bit(m->hi, m->lo, d);
+	side = prefix_bit(m->hi, m->lo, d);
 	fill(b, ref, d + 1, s - 1, side ? at + half : at, steps);
 	fill(b, m->other, d + 1, s - 1, side ? at : at + half, steps);
 }
@@ -370,22 +372,25 @@ static uint32_t emit(struct build *b, uint32_t ref, unsigned d, unsigned steps)
 }
 
 int compile_region(struct compiler *c, const struct region *g,
-		   uint32_t *ret_entry)
+		   struct rib_cursor *at, uint32_t *ret_entry)
 {
+	const struct prefix *p = &g->within;
 	struct build b = {
 		.c = c,
-		.bits = family_bits(g->radix->family),
+		.bits = family_bits((enum family)p->family),
 		.full = c->blocks->used_words >
 			FULL_PART(c->blocks->n_words - c->blocks->first),
 	};
-	uint32_t ref, e;
+	uint32_t ref = g->label, e;
 
 	c->n_melt = 0;
 	c->n_built = 0;
-	if (melt_room(c, 2 * radix_count(g->radix, g->node)))
+	if (melt_room(c, 4 * (uint32_t)rib_count_within(at->rib, p)))
 		return -ENOMEM;
-	ref = melt_region(c, g->radix, g->node, g->depth, g->label);
-	e = emit(&b, ref, g->depth, g->steps);
+	if (at->len != RIB_END &&
+	    prefix_common(at->hi, at->lo, p->hi, p->lo) >= p->len)
+		ref = melt_region(c, at, p->len, g->label);
+	e = emit(&b, ref, p->len, g->steps);
 	if (b.rc) {
 		for (uint32_t i = 0; i < c->n_built; i++)
 			blocks_free(c->blocks, c->built[i] & ASM_OFF_MASK,

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Turns one region of a radix trie into entries of the prefix table
+ * Turns what the RIB says of one region into entries of the prefix table
  * (asmeter/lookup.h): melts neighbours of one AS together, then picks strides
  * by density.
  */
@@ -10,7 +10,7 @@
 #include <stdint.h>
 
 #include "route/blocks.h"
-#include "route/radix.h"
+#include "route/rib.h"
 
 struct melt;
 
@@ -26,21 +26,18 @@ struct compiler {
 void compiler_init(struct compiler *c, struct blocks *blocks);
 void compiler_done(struct compiler *c);
 
-/* A part of the address space: the addresses whose first `depth` bits are
- * those of (hi, lo). */
+/* A part of the address space: the addresses within a prefix. */
 struct region {
-	const struct radix *radix;
-	uint64_t hi, lo;
-	unsigned depth;
-	uint32_t node;  /* topmost node within, 0: none (radix_region()) */
-	uint32_t label; /* of what covers all of it */
+	struct prefix within;
+	uint32_t label; /* of what is shorter and covers it, rib_label_over() */
 	unsigned steps; /* that a lookup may still take from here */
 };
 
-/* Builds the region's entry; blocks are allocated, nothing live is touched.
- * -ENOSPC (no block) or -ENOMEM (scratch): nothing is left allocated. */
+/* Builds the region's entry; blocks are allocated, nothing live is touched. at
+ * is where rib_seek() finds the region, and is put behind it. -ENOSPC (no
+ * block) or -ENOMEM (scratch): nothing is left allocated. */
 int compile_region(struct compiler *c, const struct region *g,
-		   uint32_t *ret_entry);
+		   struct rib_cursor *at, uint32_t *ret_entry);
 
 /* Words of the block behind a pointer entry. */
 uint32_t entry_block_words(uint32_t entry);

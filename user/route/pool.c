@@ -6,16 +6,16 @@
 
 #define POOL_FIRST_BYTES (64u << 10)
 
-void pool_init(struct pool *p, uint32_t size)
+void pool_init(struct pool *p, uint32_t size, uint32_t limit)
 {
-	*p = (struct pool){.size = size, .top = 1};
+	*p = (struct pool){.size = size, .top = 1, .limit = limit};
 }
 
 void pool_done(struct pool *p)
 {
 	if (p->base)
 		(void)munmap(p->base, (size_t)p->cap * p->size);
-	pool_init(p, p->size);
+	pool_init(p, p->size, p->limit);
 }
 
 /* The mapping is always a whole number of objects to munmap(); the kernel
@@ -49,7 +49,7 @@ uint32_t pool_alloc(struct pool *p)
 		memcpy(&p->first, pool_at(p, n), sizeof(p->first));
 		memset(pool_at(p, n), 0, p->size);
 	} else {
-		if (p->top >= p->cap && pool_grow(p))
+		if (p->top >= p->limit || (p->top >= p->cap && pool_grow(p)))
 			return 0;
 		n = p->top++;
 	}

@@ -20,13 +20,14 @@ struct pool {
 	uint32_t cap;   /* numbers that fit in what is mapped */
 	uint32_t first; /* head of the free list */
 	uint32_t used;
+	uint32_t limit; /* of numbers */
 };
 
-/* Nothing is mapped before the first pool_alloc(). */
-void pool_init(struct pool *p, uint32_t size);
+/* Nothing is mapped before the first pool_alloc(). Numbers stay below limit. */
+void pool_init(struct pool *p, uint32_t size, uint32_t limit);
 void pool_done(struct pool *p);
 
-/* The object is zeroed; 0 when there is no memory. */
+/* The object is zeroed; 0 when there is no memory, or no number. */
 uint32_t pool_alloc(struct pool *p);
 void pool_free(struct pool *p, uint32_t n);
 

@@ -33,6 +33,21 @@ static inline unsigned family_bits(enum family f)
 	return f == FAMILY_IP4 ? 32 : 128;
 }
 
+/* Bit number `at` (0 is the first, at < 128) of a left-aligned key. */
+static inline unsigned prefix_bit(uint64_t hi, uint64_t lo, unsigned at)
+{
+	return (unsigned)((at < 64 ? hi >> (63 - at) : lo >> (127 - at)) & 1);
+}
+
+/* How many bits, from the first on, two keys have in common: up to 128. */
+static inline unsigned prefix_common(uint64_t ahi, uint64_t alo, uint64_t bhi,
+				     uint64_t blo)
+{
+	if (ahi != bhi)
+		return (unsigned)__builtin_clzll(ahi ^ bhi);
+	return alo != blo ? 64 + (unsigned)__builtin_clzll(alo ^ blo) : 128;
+}
+
 /* The prefix with all bits beyond its length cleared. */
 struct prefix prefix_mask(struct prefix p);
 

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Prefixes in two radix tries (radix.h); the value of a node is the number of
- * its first path. Paths are a list, the best one first. Almost all prefixes
- * have one path, so lists are short; see paths_full() for what a peer with
- * ADD-PATH can make of one.
+ * Prefixes in order (sorted.h), one set for each family. Almost all prefixes
+ * have one path, so that is kept in place: the value is the number of its
+ * attributes (attr.h), with time and source beside it. Several paths, or one
+ * with a path id, are a list, the best one first, and the value is the number
+ * of the first one; see paths_full() for what a peer with ADD-PATH can make of
+ * a list.
  */
 #include "route/rib.h"
 
@@ -11,37 +13,10 @@
 #include <stdlib.h>
 
 #include "route/best.h"
-#include "route/pool.h"
-#include "route/radix.h"
+#include "route/rib_priv.h"
 
 /* Further paths of all sources, and the first one of each. */
 #define PATHS_LIST_MAX (RIB_PATHS_MAX + RIB_SOURCES_MAX)
-
-struct path {
-	struct attr *attr;
-	uint32_t next;
-	uint32_t since_s;
-	uint32_t path_id;
-	uint8_t source;
-	uint8_t stale;
-	uint16_t reserved;
-};
-
-struct source {
-	struct rib_source_cfg cfg;
-	size_t paths[FAMILIES];
-};
-
-struct rib {
-	struct attr_table *attrs;
-	struct radix radix[FAMILIES];
-	struct pool paths;
-	struct source *source[RIB_SOURCES_MAX];
-	rib_changed_fn changed;
-	void *changed_ctx;
-	rib_label_fn label;
-	void *label_ctx;
-};
 
 /* What a prefix answered before a change, to tell whether it still does. */
 struct before {
@@ -49,15 +24,11 @@ struct before {
 	uint32_t origin_as;
 };
 
-static struct path *path_at(const struct rib *rib, uint32_t n)
-{
-	return pool_at(&rib->paths, n);
-}
-
-static struct source *source_at(const struct rib *rib, int src)
-{
-	return src >= 0 && src < RIB_SOURCES_MAX ? rib->source[src] : NULL;
-}
+/* A prefix that is being worked on. */
+struct place {
+	struct sorted *set;
+	struct sorted_at at;
+};
 
 struct rib *rib_new(struct attr_table *attrs)
 {
@@ -66,9 +37,9 @@ struct rib *rib_new(struct attr_table *attrs)
 	if (!rib)
 		return NULL;
 	rib->attrs = attrs;
-	radix_init(&rib->radix[FAMILY_IP4], FAMILY_IP4);
-	radix_init(&rib->radix[FAMILY_IP6], FAMILY_IP6);
-	pool_init(&rib->paths, sizeof(struct path));
+	sorted_init(&rib->set[FAMILY_IP4], FAMILY_IP4);
+	sorted_init(&rib->set[FAMILY_IP6], FAMILY_IP6);
+	pool_init(&rib->paths, sizeof(struct path), VALUE_NUMBERS);
 	return rib;
 }
 
@@ -80,8 +51,8 @@ void rib_free(struct rib *rib)
 	for (int i = 0; i < RIB_SOURCES_MAX; i++)
 		if (rib->source[i])
 			rib_source_del(rib, i);
-	radix_done(&rib->radix[FAMILY_IP4]);
-	radix_done(&rib->radix[FAMILY_IP6]);
+	sorted_done(&rib->set[FAMILY_IP4]);
+	sorted_done(&rib->set[FAMILY_IP6]);
 	pool_done(&rib->paths);
 	free(rib);
 }
@@ -99,7 +70,7 @@ static struct best_path path_rank(const struct rib *rib, const struct path *p)
 	const struct rib_source_cfg *cfg = &rib->source[p->source]->cfg;
 	struct attr_spec s;
 
-	attr_view(p->attr, &s);
+	attr_view(attr_at(rib->attrs, p->attr), &s);
 	return (struct best_path){
 		.kind = (uint8_t)cfg->kind,
 		.stale = p->stale,
@@ -117,14 +88,12 @@ static struct best_path path_rank(const struct rib *rib, const struct path *p)
 }
 
 /* Brings the best path to the head of the list. */
-static void best_first(struct rib *rib, struct radix *r, uint32_t node)
+static void best_first(struct rib *rib, const struct place *pl)
 {
 	struct best_path rank[PATHS_LIST_MAX];
-	uint32_t number[PATHS_LIST_MAX], head = radix_at(r, node)->value;
+	uint32_t number[PATHS_LIST_MAX], head = number_of(*value_of(&pl->at));
 	size_t n = 0, best;
 
-	if (!head || !path_at(rib, head)->next)
-		return;
 	for (uint32_t i = head; i && n < PATHS_LIST_MAX; n++) {
 		number[n] = i;
 		rank[n] = path_rank(rib, path_at(rib, i));
@@ -135,36 +104,46 @@ static void best_first(struct rib *rib, struct radix *r, uint32_t node)
 		return;
 	path_at(rib, number[best - 1])->next = path_at(rib, number[best])->next;
 	path_at(rib, number[best])->next = head;
-	radix_set(r, node, number[best]);
+	*value_of(&pl->at) = number[best] << VALUE_SHIFT | VALUE_LIST;
 }
 
-static struct before node_before(const struct rib *rib, const struct radix *r,
-				 uint32_t node)
+static struct before place_before(const struct rib *rib, const struct place *pl)
 {
-	uint32_t head = radix_at(r, node)->value;
+	uint32_t value = *value_of(&pl->at);
 
-	if (!head)
+	if (!value)
 		return (struct before){false, 0};
-	return (struct before){true, attr_origin_as(path_at(rib, head)->attr)};
+	return (struct before){true,
+			       attr_origin_as(attr_at(rib->attrs,
+						      value_attr(rib, value)))};
 }
 
-/* After the paths of a node were touched: finds the best one, keeps the label
- * right and says so when the answer is another one now. */
-static void node_settle(struct rib *rib, struct radix *r, uint32_t node,
-			struct before old)
+static void label_set(struct rib *rib, uint32_t attr, uint32_t origin_as)
 {
+	if (rib->label && !attr_label(rib->attrs, attr))
+		attr_set_label(rib->attrs, attr,
+			       rib->label(rib->label_ctx, origin_as));
+}
+
+/* After the paths of a prefix were touched: finds the best one, keeps the label
+ * right and says so when the answer is another one now. */
+static void place_settle(struct rib *rib, const struct place *pl,
+			 struct before old)
+{
+	uint32_t value = *value_of(&pl->at);
 	struct before now;
 	struct prefix p;
 
-	best_first(rib, r, node);
-	now = node_before(rib, r, node);
+	if (is_list(value) && path_at(rib, number_of(value))->next)
+		best_first(rib, pl);
+	now = place_before(rib, pl);
+	if (now.routed)
+		label_set(rib, value_attr(rib, *value_of(&pl->at)),
+			  now.origin_as);
 	if (now.routed == old.routed && now.origin_as == old.origin_as)
 		return;
-	if (now.routed && rib->label)
-		radix_set_label(radix_at(r, node),
-				rib->label(rib->label_ctx, now.origin_as));
 	if (rib->changed) {
-		p = radix_prefix(r, node);
+		p = sorted_prefix(pl->set, &pl->at);
 		rib->changed(rib->changed_ctx, &p);
 	}
 }
@@ -188,20 +167,20 @@ int rib_source_add(struct rib *rib, const struct rib_source_cfg *cfg)
 
 struct walk {
 	struct rib *rib;
-	struct radix *radix;
+	struct sorted *set;
 	int src;
 	bool stale_only;
 	size_t n;
 };
 
-static void settle_one(void *ctx, uint32_t node)
+static bool settle_one(void *ctx, const struct sorted_at *at)
 {
 	struct walk *w = ctx;
+	struct place pl = {w->set, *at};
 
-	/* one path: its rank cannot matter */
-	if (path_at(w->rib, radix_at(w->radix, node)->value)->next)
-		node_settle(w->rib, w->radix, node,
-			    node_before(w->rib, w->radix, node));
+	if (is_list(*value_of(at)))
+		place_settle(w->rib, &pl, place_before(w->rib, &pl));
+	return true;
 }
 
 int rib_source_update(struct rib *rib, int src,
@@ -218,10 +197,10 @@ int rib_source_update(struct rib *rib, int src,
 	       s->cfg.peer.family != cfg->peer.family;
 	s->cfg = *cfg;
 	for (int f = 0; rank && f < FAMILIES; f++) {
-		struct walk w = {.rib = rib, .radix = &rib->radix[f]};
+		struct walk w = {.rib = rib, .set = &rib->set[f]};
 
 		if (s->paths[f])
-			radix_prune(w.radix, settle_one, &w);
+			sorted_sweep(w.set, settle_one, &w);
 	}
 	return 0;
 }
@@ -291,48 +270,142 @@ static uint32_t path_find(const struct rib *rib, uint32_t head, int src,
 	return n;
 }
 
-/* Adds a path to a node that is there already, with a value or without. */
-static int path_add(struct rib *rib, struct radix *r, struct source *s,
-		    uint32_t node, struct path path)
+/* Whether a path can be kept in place. */
+static bool path_plain(const struct path *p)
 {
-	uint32_t n = pool_alloc(&rib->paths), head, prev;
-	struct before old;
+	return p->path_id == 0;
+}
+
+static void place_put(const struct sorted_at *at, const struct path *p)
+{
+	*value_of(at) = p->attr << VALUE_SHIFT | (p->stale ? VALUE_STALE : 0);
+	at->leaf->since_s[at->i] = p->since_s;
+	at->leaf->source[at->i] = p->source;
+}
+
+/* Makes a list of the path in place, if it is not one already. */
+static int place_open(struct rib *rib, const struct sorted_at *at)
+{
+	struct path p = place_get(at);
+	uint32_t n;
+
+	if (!*value_of(at) || is_list(*value_of(at)))
+		return 0;
+	n = pool_alloc(&rib->paths);
+	if (!n)
+		return -ENOMEM;
+	*path_at(rib, n) = p;
+	*value_of(at) = n << VALUE_SHIFT | VALUE_LIST;
+	return 0;
+}
+
+/* The other way, if there is one path left that can be in place. */
+static void place_close(struct rib *rib, const struct sorted_at *at)
+{
+	uint32_t n = number_of(*value_of(at));
+	struct path p;
+
+	if (!is_list(*value_of(at)))
+		return;
+	p = *path_at(rib, n);
+	if (p.next || !path_plain(&p))
+		return;
+	pool_free(&rib->paths, n);
+	place_put(at, &p);
+}
+
+/* Adds a path to a list, or to nothing. */
+static int list_add(struct rib *rib, const struct sorted_at *at,
+		    const struct path *path)
+{
+	uint32_t n = pool_alloc(&rib->paths), prev;
+	uint32_t head = number_of(*value_of(at));
 
 	if (!n)
 		return -ENOMEM;
-	head = radix_at(r, node)->value;
+	*path_at(rib, n) = *path;
 	/* behind the others: the best stays first, whatever comes */
 	if (head) {
 		(void)path_find(rib, head, -1, 0, &prev);
 		path_at(rib, prev)->next = n;
+	} else {
+		*value_of(at) = n << VALUE_SHIFT | VALUE_LIST;
 	}
-	path.attr = attr_ref(path.attr);
-	*path_at(rib, n) = path;
-	s->paths[r->family]++;
-	old = node_before(rib, r, node);
-	if (!head)
-		radix_set(r, node, n);
-	node_settle(rib, r, node, old);
 	return 0;
 }
 
-static void path_replace(struct rib *rib, struct radix *r, uint32_t node,
-			 uint32_t n, struct attr *attr, uint32_t now_s)
+static int path_add(struct rib *rib, const struct place *pl,
+		    const struct path *path)
 {
-	struct before old = node_before(rib, r, node);
-	struct path *p = path_at(rib, n);
-	struct attr *was = p->attr;
+	struct before old = place_before(rib, pl);
+	int rc = 0;
 
-	if (was == attr && !p->stale)
-		return;
-	p->stale = 0;
-	if (was != attr) {
-		p->attr = attr_ref(attr);
-		p->since_s = now_s;
+	if (!old.routed && path_plain(path)) {
+		place_put(&pl->at, path);
+	} else {
+		rc = place_open(rib, &pl->at);
+		if (!rc)
+			rc = list_add(rib, &pl->at, path);
 	}
-	node_settle(rib, r, node, old);
-	if (was != attr)
-		attr_unref(rib->attrs, was);
+	if (rc) {
+		place_close(rib, &pl->at);
+		return rc;
+	}
+	(void)attr_ref(attr_at(rib->attrs, path->attr));
+	rib->source[path->source]->paths[pl->set->family]++;
+	place_settle(rib, pl, old);
+	return 0;
+}
+
+/* What an announcement makes of the path that it replaces; the attributes that
+ * are no longer needed, 0 if they are the same ones. */
+static uint32_t path_renew(struct rib *rib, struct path *p, uint32_t attr,
+			   uint32_t now_s)
+{
+	uint32_t was = p->attr;
+
+	p->stale = 0;
+	if (was == attr)
+		return 0;
+	(void)attr_ref(attr_at(rib->attrs, attr));
+	p->attr = attr;
+	p->since_s = now_s;
+	return was;
+}
+
+static void path_replace(struct rib *rib, const struct place *pl, uint32_t n,
+			 const struct path *by)
+{
+	struct before old = place_before(rib, pl);
+	struct path *p = path_at(rib, n);
+	uint32_t was = p->attr;
+
+	if (was == by->attr && p->path_id == by->path_id && !p->stale)
+		return;
+	p->path_id = by->path_id;
+	was = path_renew(rib, p, by->attr, by->since_s);
+	place_settle(rib, pl, old);
+	place_close(rib, &pl->at);
+	if (was)
+		attr_unref(rib->attrs, attr_at(rib->attrs, was));
+}
+
+/* The same for a path in place that stays in place. */
+static void plain_replace(struct rib *rib, const struct place *pl,
+			  const struct path *by)
+{
+	struct path p = place_get(&pl->at);
+	struct before old;
+	uint32_t was;
+
+	if (p.attr == by->attr && !p.stale)
+		return;
+	old = place_before(rib, pl);
+	was = path_renew(rib, &p, by->attr, by->since_s);
+	place_put(&pl->at, &p);
+	place_settle(rib, pl, old);
+	if (was)
+		attr_unref(rib->attrs, attr_at(rib->attrs, was));
 }
 
 static bool source_full(const struct source *s)
@@ -342,96 +415,148 @@ static bool source_full(const struct source *s)
 		       s->cfg.max_prefixes;
 }
 
-/* One walk finds the node or makes it; that of a source at its bound makes
- * none. What is left without a value by a failure goes again. */
+/* With a list, or about to become one. */
+static int list_announce(struct rib *rib, const struct place *pl, bool full,
+			 const struct path *path)
+{
+	int rc = place_open(rib, &pl->at);
+	uint32_t head = number_of(*value_of(&pl->at)), n, prev;
+
+	if (rc)
+		return rc;
+	n = path_find(rib, head, path->source, path->path_id, &prev);
+	if (!n)
+		n = path_find_stale(rib, head, path->source);
+	if (n) {
+		path_replace(rib, pl, n, path);
+		return 0;
+	}
+	rc = full || paths_full(rib, head, path->source)
+		     ? -EDQUOT
+		     : path_add(rib, pl, path);
+	place_close(rib, &pl->at);
+	return rc;
+}
+
+/* One walk finds the place or makes it; that of a source at its bound makes
+ * none. What is left without a path by a failure goes again. */
 int rib_announce(struct rib *rib, int src, const struct prefix *p,
 		 uint32_t path_id, struct attr *attr, uint32_t now_s)
 {
 	struct source *s = source_at(rib, src);
-	uint32_t node, n, prev;
-	struct radix *r;
-	int rc;
+	const struct path path = {.attr = attr_number(attr),
+				  .since_s = now_s,
+				  .path_id = path_id,
+				  .source = (uint8_t)src};
+	struct place pl;
+	bool full, made = false;
+	uint32_t value;
+	int rc = 0;
 
 	if (!s || p->family >= FAMILIES ||
 	    p->len > family_bits((enum family)p->family))
 		return -EINVAL;
-	r = &rib->radix[p->family];
-	node = source_full(s) ? radix_find(r, p) : radix_insert(r, p);
-	if (!node)
-		return source_full(s) ? -EDQUOT : -ENOMEM;
-	n = path_find(rib, radix_at(r, node)->value, src, path_id, &prev);
-	if (!n)
-		n = path_find_stale(rib, radix_at(r, node)->value, src);
-	if (n) {
-		path_at(rib, n)->path_id = path_id;
-		path_replace(rib, r, node, n, attr, now_s);
-		return 0;
+	pl.set = &rib->set[p->family];
+	full = source_full(s);
+	if (!full)
+		rc = sorted_insert(pl.set, p, &pl.at, &made);
+	else if (!sorted_find(pl.set, p, &pl.at))
+		rc = -EDQUOT;
+	if (rc)
+		return rc;
+	value = *value_of(&pl.at);
+	if (made) {
+		rc = path_add(rib, &pl, &path);
+		if (rc)
+			sorted_remove(pl.set, pl.at);
+	} else if (!is_list(value) && path_plain(&path) &&
+		   pl.at.leaf->source[pl.at.i] == src) {
+		plain_replace(rib, &pl, &path);
+	} else {
+		rc = list_announce(rib, &pl, full, &path);
 	}
-	if (source_full(s) || paths_full(rib, radix_at(r, node)->value, src))
-		return -EDQUOT;
-	rc = path_add(rib, r, s, node,
-		      (struct path){.attr = attr,
-				    .since_s = now_s,
-				    .path_id = path_id,
-				    .source = (uint8_t)src});
-	if (rc && !radix_at(r, node)->value)
-		radix_tidy(r, p);
 	return rc;
 }
 
-/* Takes path n out of the node's list and frees it, the attributes excepted:
- * those are the caller's now. */
-static struct attr *path_unlink(struct rib *rib, struct radix *r, uint32_t node,
-				uint32_t prev, uint32_t n)
+/* Takes path n out of a list and frees it, the attributes excepted: those are
+ * the caller's now. What was the last one leaves a value of 0. */
+static uint32_t path_unlink(struct rib *rib, const struct sorted_at *at,
+			    uint32_t prev, uint32_t n)
 {
 	struct path *p = path_at(rib, n);
-	struct attr *attr = p->attr;
+	uint32_t attr = p->attr;
 
 	if (prev)
 		path_at(rib, prev)->next = p->next;
 	else
-		radix_set(r, node, p->next);
-	rib->source[p->source]->paths[r->family]--;
+		*value_of(at) =
+			p->next ? p->next << VALUE_SHIFT | VALUE_LIST : 0;
 	pool_free(&rib->paths, n);
 	return attr;
+}
+
+/* Takes the path away; the number of its attributes, which are the caller's
+ * now, 0 if there is no such path. */
+static uint32_t place_withdraw(struct rib *rib, const struct sorted_at *at,
+			       int src, uint32_t path_id)
+{
+	uint32_t value = *value_of(at), n, prev;
+
+	if (is_list(value)) {
+		n = path_find(rib, number_of(value), src, path_id, &prev);
+		return n ? path_unlink(rib, at, prev, n) : 0;
+	}
+	if (path_id != 0 || at->leaf->source[at->i] != src)
+		return 0;
+	*value_of(at) = 0;
+	return number_of(value);
 }
 
 int rib_withdraw(struct rib *rib, int src, const struct prefix *p,
 		 uint32_t path_id)
 {
+	struct source *s = source_at(rib, src);
 	struct before old;
-	struct attr *attr;
-	struct radix *r;
-	uint32_t node, n, prev;
+	struct place pl;
+	uint32_t attr;
 
-	if (!source_at(rib, src) || p->family >= FAMILIES)
+	if (!s || p->family >= FAMILIES)
 		return -ENOENT;
-	r = &rib->radix[p->family];
-	node = radix_find(r, p);
-	if (!node)
+	pl.set = &rib->set[p->family];
+	if (!sorted_find(pl.set, p, &pl.at))
 		return -ENOENT;
-	n = path_find(rib, radix_at(r, node)->value, src, path_id, &prev);
-	if (!n)
+	old = place_before(rib, &pl);
+	attr = place_withdraw(rib, &pl.at, src, path_id);
+	if (!attr)
 		return -ENOENT;
-	old = node_before(rib, r, node);
-	attr = path_unlink(rib, r, node, prev, n);
-	node_settle(rib, r, node, old);
-	if (!radix_at(r, node)->value)
-		radix_tidy(r, p);
-	attr_unref(rib->attrs, attr);
+	s->paths[p->family]--;
+	place_settle(rib, &pl, old);
+	if (*value_of(&pl.at))
+		place_close(rib, &pl.at);
+	else
+		sorted_remove(pl.set, pl.at);
+	attr_unref(rib->attrs, attr_at(rib->attrs, attr));
 	return 0;
 }
 
 /* ---------------------------------------------------------- whole source */
 
-static void mark_one(void *ctx, uint32_t node)
+static bool mark_one(void *ctx, const struct sorted_at *at)
 {
 	struct walk *w = ctx;
-	struct before old = node_before(w->rib, w->radix, node);
-	uint32_t n = radix_at(w->radix, node)->value;
+	struct place pl = {w->set, *at};
+	struct before old;
 	bool any = false;
 
-	for (; n; n = path_at(w->rib, n)->next) {
+	if (!is_list(*value_of(at))) {
+		if (at->leaf->source[at->i] == w->src) {
+			*value_of(at) |= VALUE_STALE;
+			w->n++;
+		}
+		return true;
+	}
+	old = place_before(w->rib, &pl);
+	for (uint32_t n = number_of(*value_of(at)); n;) {
 		struct path *p = path_at(w->rib, n);
 
 		if (p->source == w->src) {
@@ -439,16 +564,16 @@ static void mark_one(void *ctx, uint32_t node)
 			any = true;
 			w->n++;
 		}
+		n = p->next;
 	}
 	if (any)
-		node_settle(w->rib, w->radix, node, old);
+		place_settle(w->rib, &pl, old);
+	return true;
 }
 
-static void drop_one(void *ctx, uint32_t node)
+static bool drop_from_list(struct walk *w, const struct sorted_at *at)
 {
-	struct walk *w = ctx;
-	struct before old = node_before(w->rib, w->radix, node);
-	uint32_t n = radix_at(w->radix, node)->value, prev = 0, next;
+	uint32_t n = number_of(*value_of(at)), prev = 0, next;
 	bool any = false;
 
 	for (; n; n = next) {
@@ -456,27 +581,62 @@ static void drop_one(void *ctx, uint32_t node)
 
 		next = p->next;
 		if (p->source == w->src && (p->stale || !w->stale_only)) {
-			attr_unref(w->rib->attrs, path_unlink(w->rib, w->radix,
-							      node, prev, n));
+			attr_unref(w->rib->attrs,
+				   attr_at(w->rib->attrs,
+					   path_unlink(w->rib, at, prev, n)));
 			any = true;
 			w->n++;
 		} else {
 			prev = n;
 		}
 	}
-	if (any)
-		node_settle(w->rib, w->radix, node, old);
+	return any;
+}
+
+static bool drop_one(void *ctx, const struct sorted_at *at)
+{
+	struct walk *w = ctx;
+	uint32_t value = *value_of(at);
+	struct place pl = {w->set, *at};
+	struct before old;
+
+	if (!is_list(value) && (at->leaf->source[at->i] != w->src ||
+				(w->stale_only && !(value & VALUE_STALE))))
+		return true;
+	old = place_before(w->rib, &pl);
+	if (!is_list(value)) {
+		*value_of(at) = 0;
+		attr_unref(w->rib->attrs,
+			   attr_at(w->rib->attrs, number_of(value)));
+		w->n++;
+	} else if (!drop_from_list(w, at)) {
+		return true;
+	}
+	place_settle(w->rib, &pl, old);
+	place_close(w->rib, at);
+	return *value_of(at) != 0;
 }
 
 static size_t source_walk(struct rib *rib, int src, enum family f,
-			  bool stale_only, void (*fn)(void *, uint32_t))
+			  bool stale_only,
+			  bool (*fn)(void *, const struct sorted_at *))
 {
 	const struct source *s = source_at(rib, src);
-	struct walk w = {rib, &rib->radix[f], src, stale_only, 0};
+	struct walk w = {rib, &rib->set[f], src, stale_only, 0};
 
 	if (s && s->paths[f])
-		radix_prune(w.radix, fn, &w);
+		sorted_sweep(w.set, fn, &w);
 	return w.n;
+}
+
+static size_t source_drop(struct rib *rib, int src, enum family f,
+			  bool stale_only)
+{
+	size_t n = source_walk(rib, src, f, stale_only, drop_one);
+
+	if (n)
+		rib->source[src]->paths[f] -= n;
+	return n;
 }
 
 size_t rib_mark_stale(struct rib *rib, int src, enum family f)
@@ -486,76 +646,34 @@ size_t rib_mark_stale(struct rib *rib, int src, enum family f)
 
 size_t rib_sweep_stale(struct rib *rib, int src, enum family f)
 {
-	return source_walk(rib, src, f, true, drop_one);
+	return source_drop(rib, src, f, true);
 }
 
 size_t rib_flush(struct rib *rib, int src, enum family f)
 {
-	return source_walk(rib, src, f, false, drop_one);
+	return source_drop(rib, src, f, false);
 }
 
 /* -------------------------------------------------------------- reading */
 
-static void label_one(void *ctx, uint32_t node)
+static bool label_one(void *ctx, const struct sorted_at *at)
 {
 	struct walk *w = ctx;
-	uint32_t as = node_before(w->rib, w->radix, node).origin_as;
+	struct place pl = {w->set, *at};
 
-	radix_set_label(radix_at(w->radix, node),
-			w->rib->label(w->rib->label_ctx, as));
+	label_set(w->rib, value_attr(w->rib, *value_of(at)),
+		  place_before(w->rib, &pl).origin_as);
+	return true;
 }
 
 void rib_label_by(struct rib *rib, rib_label_fn fn, void *ctx)
 {
 	rib->label = fn;
 	rib->label_ctx = ctx;
+	attr_clear_labels(rib->attrs);
 	for (int f = 0; fn && f < FAMILIES; f++) {
-		struct walk w = {.rib = rib, .radix = &rib->radix[f]};
+		struct walk w = {.rib = rib, .set = &rib->set[f]};
 
-		radix_prune(w.radix, label_one, &w);
+		sorted_sweep(w.set, label_one, &w);
 	}
-}
-
-const struct radix *rib_radix(const struct rib *rib, enum family f)
-{
-	return &rib->radix[f];
-}
-
-size_t rib_source_paths(const struct rib *rib, int src, enum family f)
-{
-	const struct source *s = source_at(rib, src);
-
-	return s ? s->paths[f] : 0;
-}
-
-size_t rib_prefixes(const struct rib *rib, enum family f)
-{
-	return rib->radix[f].valued;
-}
-
-size_t rib_bytes(const struct rib *rib)
-{
-	return pool_bytes(&rib->radix[FAMILY_IP4].nodes) +
-	       pool_bytes(&rib->radix[FAMILY_IP6].nodes) +
-	       pool_bytes(&rib->paths);
-}
-
-bool rib_lookup(const struct rib *rib, const struct addr *a,
-		struct rib_route *ret)
-{
-	const struct radix *r = &rib->radix[a->family];
-	uint32_t node = radix_match(r, a->hi, a->lo);
-	const struct path *p;
-
-	if (!node)
-		return false;
-	p = path_at(rib, radix_at(r, node)->value);
-	*ret = (struct rib_route){
-		.prefix = radix_prefix(r, node),
-		.attr = p->attr,
-		.source = p->source,
-		.since_s = p->since_s,
-		.stale = p->stale,
-	};
-	return true;
 }

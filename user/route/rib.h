@@ -15,6 +15,7 @@
 
 #include "route/attr.h"
 #include "route/prefix.h"
+#include "route/sorted.h"
 
 /* In order of trust: a lower number wins for the same prefix. */
 enum rib_kind {
@@ -33,7 +34,6 @@ enum rib_kind {
 /* LOCAL_PREF of a path that carries none. */
 #define RIB_LOCAL_PREF 100u
 
-struct radix;
 struct rib;
 
 struct rib_source_cfg {
@@ -44,6 +44,7 @@ struct rib_source_cfg {
 	uint32_t max_prefixes; /* 0: no bound; counts paths of both families */
 };
 
+/* The labels of the sets (attr.h) are this RIB's from now on. */
 struct rib *rib_new(struct attr_table *attrs);
 void rib_free(struct rib *rib);
 
@@ -53,12 +54,12 @@ void rib_free(struct rib *rib);
 typedef void (*rib_changed_fn)(void *ctx, const struct prefix *p);
 void rib_on_change(struct rib *rib, rib_changed_fn fn, void *ctx);
 
-/* Each prefix carries a label of 24 bits, made from the origin AS of its best
- * route by fn, for the compiler (radix.h). Labels what is there already. fn
- * must give the same label for the same AS each time. */
+/* Each prefix carries a label, made from the origin AS of its best route by fn,
+ * for the compiler (rib_seek()). Labels what is there already. fn must give the
+ * same label for the same AS each time; it is asked again for one that it gave
+ * the label 0. */
 typedef uint32_t (*rib_label_fn)(void *ctx, uint32_t origin_as);
 void rib_label_by(struct rib *rib, rib_label_fn fn, void *ctx);
-const struct radix *rib_radix(const struct rib *rib, enum family f);
 
 /* Returns the source number (>= 0) or -ENOSPC. The name may be given again. */
 int rib_source_add(struct rib *rib, const struct rib_source_cfg *cfg);
@@ -106,5 +107,30 @@ struct rib_route {
 bool rib_lookup(const struct rib *rib, const struct addr *a,
 		struct rib_route *ret);
 const struct rib_source_cfg *rib_source_get(const struct rib *rib, int src);
+
+/* The prefixes of one family in order: by address, a shorter one before the
+ * longer ones that begin where it does. Good until the RIB changes. */
+struct rib_cursor {
+	const struct rib *rib;
+	struct sorted_at at;
+	enum family family;
+	unsigned len; /* of the prefix here; RIB_END behind the last one */
+	uint64_t hi, lo;
+	uint32_t label;
+};
+
+#define RIB_END UINT32_MAX
+
+/* To the first one that does not stand before p; to the next one. */
+void rib_seek(struct rib_cursor *c, const struct rib *rib,
+	      const struct prefix *p);
+void rib_next(struct rib_cursor *c);
+
+/* How many prefixes are within p, itself included. */
+size_t rib_count_within(const struct rib *rib, const struct prefix *p);
+
+/* The label of the longest prefix that covers p and is shorter than it, 0
+ * without one. */
+uint32_t rib_label_over(const struct rib *rib, const struct prefix *p);
 
 #endif

@@ -31,7 +31,6 @@
 #include "route/asdict.h"
 #include "route/blocks.h"
 #include "route/compile.h"
-#include "route/radix.h"
 #include "route/rib.h"
 
 #define RETIRED_PART   8u
@@ -42,7 +41,6 @@
 #define FULL_CALLS_MAX 16u
 
 struct root {
-	const struct radix *radix;
 	uint32_t at;
 	unsigned bits;
 	unsigned steps;
@@ -252,16 +250,17 @@ static void publish(struct table *t, uint32_t at, uint32_t e)
 	t->stored = true;
 }
 
-/* Compiles the region and stores its entry at words[at]. */
-static int rebuild(struct table *t, uint32_t at, const struct region *g)
+/* Compiles the region and stores its entry at words[word]. */
+static int rebuild(struct table *t, uint32_t word, const struct region *g,
+		   struct rib_cursor *at)
 {
 	uint32_t e;
-	int rc = compile_region(&t->compiler, g, &e);
+	int rc = compile_region(&t->compiler, g, at, &e);
 
 	if (rc)
 		t->no_space++;
 	else
-		publish(t, at, e);
+		publish(t, word, e);
 	return rc;
 }
 
@@ -282,53 +281,55 @@ static void flush_plain(struct table *t, struct root *r, uint32_t slot,
 	}
 }
 
-/*
- * The marked ones of the slots that share the first `depth` bits of hi. node
- * is the topmost one in there, label what covers it all. Recursion follows
- * the bits of the root. Returns -EAGAIN when it is time for a reclaim, else
- * the last failure.
- */
-static int flush_slots(struct table *t, struct root *r, uint64_t hi,
-		       unsigned depth, uint32_t node, uint32_t label)
+/* Whether the prefix at the cursor, which is not before `in`, is within it; a
+ * cursor that is further back is put there. */
+static bool seek_within(const struct table *t, struct rib_cursor *at,
+			const struct prefix *in)
 {
-	uint32_t slot = slot_of(r, hi), n = 1u << (r->bits - depth);
-	uint32_t child[2] = {0, 0};
+	if (at->len != RIB_END && at->hi < in->hi)
+		rib_seek(at, t->rib, in);
+	return at->len != RIB_END &&
+	       prefix_common(at->hi, at->lo, in->hi, in->lo) >= in->len;
+}
+
+/*
+ * The marked ones of the slots within a prefix. label is of what is shorter and
+ * covers it; the cursor is not behind its first route. Recursion follows the
+ * bits of the root. Returns -EAGAIN when it is time for a reclaim, else the
+ * last failure.
+ */
+static int flush_slots(struct table *t, struct root *r, struct rib_cursor *at,
+		       struct prefix in, uint32_t label)
+{
+	uint32_t slot = slot_of(r, in.hi), n = 1u << (r->bits - in.len);
 	int rc = 0;
 
 	if (!any_marked(r, slot, n))
 		return 0;
-	if (!node) {
+	if (!seek_within(t, at, &in)) {
 		flush_plain(t, r, slot, n, label);
 		return 0;
 	}
 	if (n == 1) {
-		const struct region g = {r->radix, hi,    0,       depth,
-					 node,     label, r->steps};
+		const struct region g = {in, label, r->steps};
 
 		if (retired_enough(t))
 			return -EAGAIN;
-		rc = rebuild(t, r->at + slot, &g);
+		rc = rebuild(t, r->at + slot, &g, at);
 		if (!rc)
 			slot_clear(r, slot);
 		return rc;
 	}
-	if (radix_len(radix_at(r->radix, node)) == depth) {
-		const struct radix_node *rn = radix_at(r->radix, node);
-
-		label = rn->value ? radix_label(rn) : label;
-		child[0] = rn->child[0];
-		child[1] = rn->child[1];
-	} else {
-		struct prefix p = radix_prefix(r->radix, node);
-
-		child[radix_bit(p.hi, p.lo, depth)] = node;
+	if (at->len == in.len) {
+		label = at->label;
+		rib_next(at);
 	}
+	in.len++;
 	for (unsigned i = 0; i < 2 && rc != -EAGAIN; i++) {
-		uint64_t bit = i ? UINT64_C(1) << (63 - depth) : 0;
-		int rc2 =
-			flush_slots(t, r, hi | bit, depth + 1, child[i], label);
+		int rc2 = flush_slots(t, r, at, in, label);
 
 		rc = rc2 ? rc2 : rc;
+		in.hi |= UINT64_C(1) << (64 - in.len);
 	}
 	return rc;
 }
@@ -356,7 +357,7 @@ static void way_find(const struct table *t, const struct root *r,
 			break;
 		for (unsigned i = 0; i < n; i++)
 			bits = bits << 1 |
-			       radix_bit(p->hi, p->lo, w->depth + i);
+			       prefix_bit(p->hi, p->lo, w->depth + i);
 		if (!s && bits != t->words[off + ASM_CMP_VALUE])
 			break;
 		w->at[++w->n] = off + (s ? bits : ASM_CMP_EQ);
@@ -381,9 +382,9 @@ static bool uniform(const struct table *t, uint32_t e, uint32_t leaf)
  * became a leaf, blocks above that say only this go, too. */
 static int flush_one(struct table *t, struct root *r, const struct prefix *p)
 {
-	struct region g = {.radix = r->radix};
+	struct region g = {.within = *p};
 	uint32_t slot = slot_of(r, p->hi), leaf;
-	struct prefix in = *p;
+	struct rib_cursor at;
 	struct way w;
 	int rc;
 
@@ -395,14 +396,12 @@ static int flush_one(struct table *t, struct root *r, const struct prefix *p)
 		return 0;
 	}
 	way_find(t, r, p, &w);
-	in.len = (uint8_t)w.depth;
-	in = prefix_mask(in);
-	g.hi = in.hi;
-	g.lo = in.lo;
-	g.depth = w.depth;
+	g.within.len = (uint8_t)w.depth;
+	g.within = prefix_mask(g.within);
+	g.label = rib_label_over(t->rib, &g.within);
 	g.steps = r->steps - w.n;
-	g.node = radix_region(r->radix, in.hi, in.lo, g.depth, &g.label);
-	rc = rebuild(t, w.at[w.n], &g);
+	rib_seek(&at, t->rib, &g.within);
+	rc = rebuild(t, w.at[w.n], &g, &at);
 	leaf = t->words[w.at[w.n]];
 	while (!rc && !(leaf & ASM_ENTRY_PTR) && w.n &&
 	       uniform(t, t->words[w.at[w.n - 1]], leaf))
@@ -449,10 +448,12 @@ uint32_t table_changes(const struct table *t)
 /* What stopped it: 0, -EAGAIN (reclaim first), or a failure. */
 static int flush_family(struct table *t, enum family f)
 {
-	struct root *r = &t->root[f];
+	const struct prefix all = {.family = (uint8_t)f};
 	int rc = f == FAMILY_IP6 ? flush_queue(t) : 0, rc2;
+	struct rib_cursor at;
 
-	rc2 = flush_slots(t, r, 0, 0, r->radix->root, 0);
+	rib_seek(&at, t->rib, &all);
+	rc2 = flush_slots(t, &t->root[f], &at, all, 0);
 	return rc == -EAGAIN || !rc2 ? rc : rc2;
 }
 
@@ -551,7 +552,6 @@ static int root_open(struct table *t, enum family f)
 	struct root *r = &t->root[f];
 	bool any = false;
 
-	r->radix = rib_radix(t->rib, f);
 	r->at = f == FAMILY_IP4 ? ASM_ROOT4_AT : ASM_ROOT6_AT;
 	r->bits = f == FAMILY_IP4 ? ASM_ROOT4_BITS : ASM_ROOT6_BITS;
 	r->steps = f == FAMILY_IP4 ? ASM_STEPS4 : ASM_STEPS6;
@@ -562,7 +562,7 @@ static int root_open(struct table *t, enum family f)
 	for (uint32_t i = 0; i < 1u << r->bits; i++)
 		any |= adopt(t, r->at + i, family_bits(f), r->bits, r->steps);
 	r->held = any;
-	if (r->radix->root)
+	if (rib_prefixes(t->rib, f))
 		mark_slots(r, 0, 1u << r->bits);
 	return 0;
 }
@@ -669,5 +669,6 @@ void table_stats(const struct table *t, struct table_stats *ret)
 		.as_refused = t->dict.refused,
 	};
 	for (unsigned f = 0; f < FAMILIES; f++)
-		ret->prefixes[f] = t->root[f].radix->valued;
+		ret->prefixes[f] =
+			(uint32_t)rib_prefixes(t->rib, (enum family)f);
 }
