@@ -1,48 +1,46 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * One allocation per set: the fixed part, then the path, then the communities.
- * The sets hang in a chained hash table that doubles when it is full. The hash
- * is seeded, because a peer chooses the attributes that go into it.
+ * What most sets of a neighbour have in common is apart (attr_common.h), so a
+ * path of three ASes takes 40 bytes, which malloc() makes 48. The sets hang, by
+ * number, in a chained hash table that doubles when it is full. The hash is
+ * seeded, because a peer chooses the attributes that go into it, and not kept:
+ * it is needed again only when the table doubles or the set goes.
  */
 #include "route/attr.h"
 
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
 
 #include "base/mono.h"
+#include "route/attr_common.h"
 #include "route/pool.h"
 
-struct attr {
-	struct attr *next;
-	uint32_t hash;
-	uint32_t refs;
-	uint32_t number;
-	uint32_t reserved;
-	/* From here on: what is compared. */
-	uint64_t nh_hi;
-	uint64_t nh_lo;
+/* Of a set, without what is elsewhere. */
+struct about {
 	uint32_t origin_as;
-	uint32_t neighbour_as;
-	uint32_t local_pref;
-	uint32_t med;
-	uint32_t path_hops;
-	uint16_t path_len;
-	uint16_t comm_len;
-	uint16_t flags;
-	uint8_t origin;
-	uint8_t nh_family;
+	uint16_t path_hops;
+	uint8_t path_len;
+	uint8_t comm_len;
+};
+
+struct attr {
+	struct common *common;
+	uint32_t next; /* by number, in the bucket */
+	uint32_t number;
+	uint32_t refs;
+	struct about about;
 	uint32_t data[]; /* path, then communities */
 };
 
-#define ATTR_KEY_OFF offsetof(struct attr, nh_hi)
-#define ATTR_KEY_LEN (offsetof(struct attr, data) - ATTR_KEY_OFF)
-
-_Static_assert(ATTR_KEY_LEN == 44, "no padding in what is compared");
-_Static_assert(ATTR_EBGP <= UINT16_MAX, "flags are stored in 16 bits");
+_Static_assert(ATTR_PATH_MAX <= UINT8_MAX && ATTR_COMM_MAX <= UINT8_MAX,
+	       "lengths are stored in 8 bits");
 
 struct attr_table {
-	struct attr **bucket;
+	struct commons commons;
+	uint32_t *bucket;
 	size_t mask; /* buckets - 1 */
 	size_t count;
 	size_t bytes;
@@ -54,35 +52,34 @@ struct attr_table {
 
 #define BUCKETS_MIN 1024u
 
-static uint64_t mix(uint64_t a, uint64_t b)
-{
-	unsigned __int128 m = (unsigned __int128)a * b;
+/* A set, wherever its words are. */
+struct key {
+	const struct common *common;
+	struct about about;
+	const uint32_t *path;
+	const uint32_t *comm;
+};
 
-	return (uint64_t)m ^ (uint64_t)(m >> 64);
+static size_t attr_hash(const struct attr_table *t, const struct key *k)
+{
+	const struct about *b = &k->about;
+	uint64_t common = (uintptr_t)k->common;
+	const uint32_t words[4] = {(uint32_t)common, (uint32_t)(common >> 32),
+				   b->origin_as,
+				   (uint32_t)b->path_hops << 16 |
+					   (uint32_t)b->path_len << 8 |
+					   b->comm_len};
+	uint64_t h = attr_hash_words(t->seed, words, 4);
+
+	h = attr_hash_words(h, k->path, b->path_len);
+	h = attr_hash_words(h, k->comm, b->comm_len);
+	return (size_t)(h ^ h >> 32);
 }
 
-/* A seeded multiply-and-fold over 32-bit words. */
-static uint64_t hash_words(uint64_t h, const uint32_t *w, size_t n)
+static struct key key_of(const struct attr *a)
 {
-	for (; n >= 2; n -= 2, w += 2)
-		h = mix(h ^ ((uint64_t)w[0] << 32 | w[1]),
-			UINT64_C(0x9e3779b97f4a7c15));
-	if (n)
-		h = mix(h ^ w[0], UINT64_C(0xd6e8feb86659fd93));
-	return h;
-}
-
-static uint32_t attr_hash(const struct attr_table *t, const struct attr *key,
-			  const struct attr_spec *spec)
-{
-	uint32_t words[ATTR_KEY_LEN / 4];
-	uint64_t h = t->seed;
-
-	memcpy(words, (const char *)key + ATTR_KEY_OFF, sizeof(words));
-	h = hash_words(h, words, ATTR_KEY_LEN / 4);
-	h = hash_words(h, spec->path, key->path_len);
-	h = hash_words(h, spec->comm, key->comm_len);
-	return (uint32_t)(h ^ h >> 32);
+	return (struct key){a->common, a->about, a->data,
+			    a->data + a->about.path_len};
 }
 
 static bool words_equal(const uint32_t *a, const uint32_t *b, size_t n)
@@ -90,38 +87,23 @@ static bool words_equal(const uint32_t *a, const uint32_t *b, size_t n)
 	return n == 0 || memcmp(a, b, n * sizeof(*a)) == 0;
 }
 
-static bool attr_same(const struct attr *a, const struct attr *key,
-		      const struct attr_spec *spec)
+static bool attr_same(const struct attr *attr, const struct key *k)
 {
-	return a->hash == key->hash &&
-	       memcmp((const char *)a + ATTR_KEY_OFF,
-		      (const char *)key + ATTR_KEY_OFF, ATTR_KEY_LEN) == 0 &&
-	       words_equal(a->data, spec->path, a->path_len) &&
-	       words_equal(a->data + a->path_len, spec->comm, a->comm_len);
+	const struct about *a = &attr->about, *b = &k->about;
+
+	return attr->common == k->common && a->origin_as == b->origin_as &&
+	       a->path_hops == b->path_hops && a->path_len == b->path_len &&
+	       a->comm_len == b->comm_len &&
+	       words_equal(attr->data, k->path, a->path_len) &&
+	       words_equal(attr->data + a->path_len, k->comm, a->comm_len);
 }
 
-static size_t attr_size(const struct attr *a)
+static size_t about_size(const struct about *b)
 {
-	return sizeof(*a) + ((size_t)a->path_len + a->comm_len) * 4;
-}
+	size_t n = offsetof(struct attr, data) +
+		   ((size_t)b->path_len + b->comm_len) * 4;
 
-static void key_fill(struct attr *key, const struct attr_spec *s)
-{
-	memset(key, 0, sizeof(*key));
-	key->nh_hi = s->next_hop.hi;
-	key->nh_lo = s->next_hop.lo;
-	key->nh_family = (uint8_t)s->next_hop.family;
-	key->origin_as = s->origin_as;
-	key->neighbour_as = s->neighbour_as;
-	key->local_pref = s->local_pref;
-	key->med = s->med;
-	key->path_hops = s->path_hops;
-	key->flags = (uint16_t)s->flags;
-	key->origin = s->origin;
-	key->path_len = s->path_len < ATTR_PATH_MAX ? s->path_len
-						    : (uint16_t)ATTR_PATH_MAX;
-	key->comm_len = s->comm_len < ATTR_COMM_MAX ? s->comm_len
-						    : (uint16_t)ATTR_COMM_MAX;
+	return n < sizeof(struct attr) ? sizeof(struct attr) : n;
 }
 
 struct attr_table *attr_table_new(void)
@@ -130,21 +112,19 @@ struct attr_table *attr_table_new(void)
 
 	if (!t)
 		return NULL;
-	t->bucket = calloc(BUCKETS_MIN, sizeof(struct attr *));
-	t->set = calloc(BUCKETS_MIN, sizeof(struct attr *));
-	if (!t->bucket || !t->set) {
-		free(t->bucket);
-		free(t->set);
-		free(t);
-		return NULL;
-	}
-	t->cap = BUCKETS_MIN;
-	t->mask = BUCKETS_MIN - 1;
-	pool_init(&t->labels, sizeof(uint32_t), ATTR_NUMBERS);
 	if (getrandom(&t->seed, sizeof(t->seed), GRND_NONBLOCK) !=
 	    (ssize_t)sizeof(t->seed))
 		t->seed = (uint64_t)mono_now().ns;
 	t->seed |= 1;
+	t->bucket = calloc(BUCKETS_MIN, sizeof(*t->bucket));
+	t->set = calloc(BUCKETS_MIN, sizeof(struct attr *));
+	t->mask = BUCKETS_MIN - 1;
+	t->cap = BUCKETS_MIN;
+	pool_init(&t->labels, sizeof(uint32_t), ATTR_NUMBERS);
+	if (commons_init(&t->commons, t->seed) || !t->bucket || !t->set) {
+		attr_table_free(t);
+		return NULL;
+	}
 	return t;
 }
 
@@ -152,12 +132,9 @@ void attr_table_free(struct attr_table *t)
 {
 	if (!t)
 		return;
-	for (size_t i = 0; i <= t->mask; i++) {
-		for (struct attr *a = t->bucket[i], *next; a; a = next) {
-			next = a->next;
-			free(a);
-		}
-	}
+	for (uint32_t n = 1; n < t->labels.top; n++)
+		free(t->set[n]);
+	commons_done(&t->commons);
 	pool_done(&t->labels);
 	free(t->set);
 	free(t->bucket);
@@ -168,20 +145,25 @@ void attr_table_free(struct attr_table *t)
 static void table_grow(struct attr_table *t)
 {
 	size_t n = (t->mask + 1) * 2;
-	struct attr **bucket = calloc(n, sizeof(struct attr *));
+	uint32_t *bucket = calloc(n, sizeof(*bucket));
 
 	if (!bucket)
 		return;
-	for (size_t i = 0; i <= t->mask; i++) {
-		for (struct attr *a = t->bucket[i], *next; a; a = next) {
-			next = a->next;
-			a->next = bucket[a->hash & (n - 1)];
-			bucket[a->hash & (n - 1)] = a;
-		}
-	}
 	free(t->bucket);
 	t->bucket = bucket;
 	t->mask = n - 1;
+	for (uint32_t i = 1; i < t->labels.top; i++) {
+		struct attr *a = t->set[i];
+		struct key k;
+		uint32_t *head;
+
+		if (!a)
+			continue;
+		k = key_of(a);
+		head = &bucket[attr_hash(t, &k) & t->mask];
+		a->next = *head;
+		*head = i;
+	}
 }
 
 /* A number for a set; 0 when there is none, or no memory. */
@@ -189,7 +171,7 @@ static uint32_t number_new(struct attr_table *t, struct attr *a)
 {
 	uint32_t n = pool_alloc(&t->labels);
 
-	if (n && n >= t->cap) {
+	if (n >= t->cap) {
 		uint32_t cap = t->cap + t->cap / 2;
 		struct attr **m = realloc(t->set, cap * sizeof(struct attr *));
 
@@ -205,44 +187,75 @@ static uint32_t number_new(struct attr_table *t, struct attr *a)
 	return n;
 }
 
-static struct attr *attr_make(struct attr_table *t, const struct attr *key,
-			      const struct attr_spec *spec)
+/* Takes over the reference to what is common. */
+static struct attr *attr_make(struct attr_table *t, const struct key *k,
+			      struct common *common, size_t hash)
 {
-	struct attr *a = malloc(attr_size(key));
-	uint32_t number = a ? number_new(t, a) : 0;
+	const struct about *b = &k->about;
+	struct attr *a = malloc(about_size(b));
+	uint32_t *head;
 
-	if (!number) {
+	if (!a)
+		return NULL;
+	if (t->count > t->mask)
+		table_grow(t);
+	a->number = number_new(t, a);
+	if (!a->number) {
 		free(a);
 		return NULL;
 	}
-	*a = *key;
-	a->number = number;
+	head = &t->bucket[hash & t->mask];
+	a->common = common;
 	a->refs = 1;
-	if (a->path_len)
-		memcpy(a->data, spec->path, (size_t)a->path_len * 4);
-	if (a->comm_len)
-		memcpy(a->data + a->path_len, spec->comm,
-		       (size_t)a->comm_len * 4);
-	if (t->count > t->mask)
-		table_grow(t);
-	a->next = t->bucket[a->hash & t->mask];
-	t->bucket[a->hash & t->mask] = a;
+	a->about = *b;
+	if (b->path_len)
+		memcpy(a->data, k->path, (size_t)b->path_len * 4);
+	if (b->comm_len)
+		memcpy(a->data + b->path_len, k->comm, (size_t)b->comm_len * 4);
+	a->next = *head;
+	*head = a->number;
 	t->count++;
-	t->bytes += attr_size(a);
+	t->bytes += about_size(b);
 	return a;
+}
+
+static uint32_t at_most(uint32_t n, uint32_t max)
+{
+	return n < max ? n : max;
 }
 
 struct attr *attr_intern(struct attr_table *t, const struct attr_spec *spec)
 {
-	struct attr key;
+	struct common *common = common_intern(&t->commons, spec);
+	const struct key k = {
+		.common = common,
+		.about = {.origin_as = spec->origin_as,
+			  .path_hops = (uint16_t)at_most(spec->path_hops,
+							 UINT16_MAX),
+			  .path_len = (uint8_t)at_most(spec->path_len,
+						       ATTR_PATH_MAX),
+			  .comm_len = (uint8_t)at_most(spec->comm_len,
+						       ATTR_COMM_MAX)},
+		.path = spec->path,
+		.comm = spec->comm,
+	};
+	struct attr *a = NULL;
+	size_t hash;
 
-	key_fill(&key, spec);
-	key.hash = attr_hash(t, &key, spec);
-	for (struct attr *a = t->bucket[key.hash & t->mask]; a; a = a->next) {
-		if (attr_same(a, &key, spec))
-			return attr_ref(a);
+	if (!common)
+		return NULL;
+	hash = attr_hash(t, &k);
+	for (uint32_t n = t->bucket[hash & t->mask]; n; n = a->next) {
+		a = t->set[n];
+		if (!attr_same(a, &k))
+			continue;
+		common_unref(&t->commons, common);
+		return attr_ref(a);
 	}
-	return attr_make(t, &key, spec);
+	a = attr_make(t, &k, common, hash);
+	if (!a)
+		common_unref(&t->commons, common);
+	return a;
 }
 
 struct attr *attr_ref(struct attr *a)
@@ -253,16 +266,19 @@ struct attr *attr_ref(struct attr *a)
 
 void attr_unref(struct attr_table *t, struct attr *a)
 {
-	struct attr **link;
+	uint32_t *link;
+	struct key k;
 
 	if (!a || --a->refs > 0)
 		return;
-	link = &t->bucket[a->hash & t->mask];
-	while (*link != a)
-		link = &(*link)->next;
+	k = key_of(a);
+	link = &t->bucket[attr_hash(t, &k) & t->mask];
+	while (*link != a->number)
+		link = &t->set[*link]->next;
 	*link = a->next;
 	t->count--;
-	t->bytes -= attr_size(a);
+	t->bytes -= about_size(&a->about);
+	common_unref(&t->commons, a->common);
 	t->set[a->number] = NULL;
 	pool_free(&t->labels, a->number);
 	free(a);
@@ -298,26 +314,19 @@ void attr_clear_labels(struct attr_table *t)
 void attr_view(const struct attr *a, struct attr_spec *ret)
 {
 	*ret = (struct attr_spec){
-		.origin_as = a->origin_as,
-		.neighbour_as = a->neighbour_as,
-		.local_pref = a->local_pref,
-		.med = a->med,
-		.path_hops = a->path_hops,
-		.flags = a->flags,
-		.origin = a->origin,
-		.next_hop = {.hi = a->nh_hi,
-			     .lo = a->nh_lo,
-			     .family = (enum family)a->nh_family},
+		.origin_as = a->about.origin_as,
+		.path_hops = a->about.path_hops,
 		.path = a->data,
-		.path_len = a->path_len,
-		.comm = a->data + a->path_len,
-		.comm_len = a->comm_len,
+		.path_len = a->about.path_len,
+		.comm = a->data + a->about.path_len,
+		.comm_len = a->about.comm_len,
 	};
+	common_view(a->common, ret);
 }
 
 uint32_t attr_origin_as(const struct attr *a)
 {
-	return a->origin_as;
+	return a->about.origin_as;
 }
 
 size_t attr_table_count(const struct attr_table *t)
@@ -327,6 +336,7 @@ size_t attr_table_count(const struct attr_table *t)
 
 size_t attr_table_bytes(const struct attr_table *t)
 {
-	return t->bytes + (t->mask + 1) * sizeof(struct attr *) +
-	       t->cap * sizeof(struct attr *) + pool_bytes(&t->labels);
+	return t->bytes + (t->mask + 1) * sizeof(*t->bucket) +
+	       t->cap * sizeof(struct attr *) + pool_bytes(&t->labels) +
+	       commons_bytes(&t->commons);
 }
