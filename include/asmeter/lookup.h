@@ -104,7 +104,8 @@
  *   whatever it meets (branch, compare, leaf)                0.99 .. 1.05
  *
  * (medians of 121 turns over announced and hot keys, with and without a chain;
- * half of the turns lie within 10 %). So there is one function for one address.
+ * the middle half of the turns lies within 5 to 23 % of them). So there is one
+ * function for one address.
  *
  * LIMITS
  *
