@@ -35,7 +35,7 @@
  * what comes next: walks read memory from end to end, and a search reads a
  * fence of the array, some of a shelf and some of a leaf.
  *
- * Leaves of 16, 48 and 64 entries took 21.4, 20.0 and 19.8 MB, and 10 to 20 %
+ * Leaves of 16, 48 and 64 entries took 21.4, 20.0 and 19.8 MB, and 2 to 20 %
  * longer to announce; a REACH of 1 and of 8 took 21.9 and 19.9 MB.
  *
  * Inserting costs at worst what it takes to pass entries through REACH leaves
