@@ -63,22 +63,8 @@
 #ifndef ASMETER_COUNT_H
 #define ASMETER_COUNT_H
 
+#include "asmeter/index.h"
 #include "maps.h"
-
-#define COUNT_LINES    3
-#define COUNT_ROW_MASK 0xfffffu
-/* Where the search begins in a line; the line is picked by the low bits. */
-#define COUNT_WAY(hash) ((hash) >> 16 & (ASM_INDEX_WAYS - 1))
-
-/* As it stands in a row (struct asm_row), so that two words compare it. */
-struct count_key {
-	__u32 ifindex;
-	__u8 dir;
-	__u8 family;
-	__u16 reserved;
-	__u32 src_ix;
-	__u32 dst_ix;
-};
 
 /* Measures of one packet (or of the packets a GSO packet becomes). */
 struct count_size {
@@ -144,17 +130,6 @@ static __always_inline void count_port(__u32 part, __u32 slot, __u32 ifindex,
 	count_add(&books->seen, size);
 	if (verdict < ASM_VERDICTS)
 		count_add(&books->attributed + verdict, size);
-}
-
-static __always_inline __u32 count_hash(const struct count_key *key)
-{
-	__u64 h = (__u64)key->src_ix << 32 | key->dst_ix;
-
-	h ^= (__u64)(key->ifindex << 4 | key->dir << 3 | key->family) << 20;
-	h *= 0x9e3779b97f4a7c15ull;
-	h ^= h >> 32;
-	h *= 0xd6e8feb86659fd93ull;
-	return (__u32)(h >> 32);
 }
 
 static __always_inline bool count_is(const struct asm_row *row,

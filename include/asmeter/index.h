@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+/*
+ * Where a row stands in the hash index (bpf/count.h, "THE INDEX"): one source
+ * for the programs, which fill it, and for the reader, which fills it again
+ * with the rows that are left when it has freed others.
+ */
+#ifndef ASMETER_INDEX_H
+#define ASMETER_INDEX_H
+
+#include "asmeter/abi.h"
+
+#ifdef __bpf__
+#define INDEX_INLINE static __always_inline
+#else
+#define INDEX_INLINE static inline
+#endif
+
+#define COUNT_LINES    3
+#define COUNT_ROW_MASK 0xfffffu
+/* Where the search begins in a line; the line is picked by the low bits. */
+#define COUNT_WAY(hash) ((hash) >> 16 & (ASM_INDEX_WAYS - 1))
+
+/* As it stands in a row (struct asm_row), so that two words compare it. */
+struct count_key {
+	__u32 ifindex;
+	__u8 dir;
+	__u8 family;
+	__u16 reserved;
+	__u32 src_ix;
+	__u32 dst_ix;
+};
+
+INDEX_INLINE __u32 count_hash(const struct count_key *key)
+{
+	__u64 h = (__u64)key->src_ix << 32 | key->dst_ix;
+
+	h ^= (__u64)(key->ifindex << 4 | key->dir << 3 | key->family) << 20;
+	h *= 0x9e3779b97f4a7c15ull;
+	h ^= h >> 32;
+	h *= 0xd6e8feb86659fd93ull;
+	return (__u32)(h >> 32);
+}
+
+#endif
