@@ -51,6 +51,9 @@ ASM_ARRAY(asm_rates, struct asm_rate, ASM_PORT_SLOTS);
 ASM_ARRAY(asm_sampler, struct asm_sampler, DEF_CPUS *ASM_PORT_SLOTS *ASM_DIRS);
 ASM_ARRAY(asm_rings, struct asm_ring, ASM_XSK_SLOTS);
 
+/* Nothing here touches it: it is made with the others. */
+ASM_ARRAY(asm_past, struct asm_past, ASM_BANKS *DEF_CPUS *DEF_ROWS);
+
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
 	__uint(max_entries, 1);

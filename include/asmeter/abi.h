@@ -26,6 +26,17 @@
  * consistent cut. The total of any counter is the sum of both banks; counters
  * only grow; nothing is ever reset.
  *
+ * ROWS FREED
+ *
+ * Pairs that have gone quiet must give their rows to others. The reader may
+ * empty the rows of a bank that it owns: what they held goes to asm_past, which
+ * only readers write, and is part of every total from then on. So
+ *
+ *   total of a pair = its rows in both banks, on all CPUs + its asm_past
+ *
+ * How that is one step for whoever looks, and whoever is killed over it, is in
+ * user/kernel/past.h.
+ *
  * WRITERS
  *
  * Counters are laid out per bank and per *possible* CPU. XDP and TC programs
@@ -114,8 +125,8 @@ struct asm_port {
 
 /*
  * asm_rows[(bank * n_cpus + cpu) * rows + row], row 1 .. asm_cpu.n_rows; row
- * 0 is unused. Rows are handed out in order of first appearance and never
- * change their key. One cache line each.
+ * 0 is unused. Rows are handed out in order of first appearance and do not
+ * change their key until they are freed. One cache line each.
  */
 struct asm_row {
 	__u32 src_as;
@@ -141,11 +152,28 @@ struct asm_cpu {
 /*
  * asm_index[(bank * n_cpus + cpu) * lines + line]: hash index of the rows,
  * sixteen slots a cache line; a slot holds 12 bits of hash (31..20) and a row
- * number (19..0), 0 is empty. Written by the programs only.
+ * number (19..0), 0 is empty. Written by the programs, and by the reader when
+ * it frees rows.
  */
 #define ASM_INDEX_WAYS 16u
 struct asm_index_line {
 	__u32 slot[ASM_INDEX_WAYS];
+};
+
+/*
+ * asm_past[n], n < asm_state.n_past: what rows held that were freed, one entry
+ * a pair. There are as many as there are rows, over all CPUs and banks. They
+ * are never given back. One cache line each.
+ */
+struct asm_past {
+	__u32 src_as; /* as in struct asm_row */
+	__u32 dst_as;
+	__u32 ifindex;
+	__u8 dir;
+	__u8 family;
+	__u16 pending; /* 1: total is about to become next */
+	struct asm_measure total;
+	struct asm_measure next;
 };
 
 /* asm_as[AS index]: what the index stands for. */
@@ -328,8 +356,13 @@ struct asm_state {
 	__u32 table_epoch;        /* grows by one with each published change */
 	__u64 table_published_at; /* seconds since the epoch, UTC */
 	__u64 created_at;         /* of the maps, seconds since the epoch */
-	__u64 moved; /* 1: all of the maps before these is in here */
-	__u64 reserved[7];
+	__u64 moved;      /* 1: all of the maps before these is in here */
+	__u64 n_past;     /* entries of asm_past in use */
+	__u64 emptied;    /* 0, or 1 + the part whose rows are in asm_past
+			   * already and count no more (user/kernel/past.h) */
+	__u64 freed_rows; /* so far */
+	__u64 freed_times;
+	__u64 reserved[3];
 };
 
 /* The maps, in the order in which their descriptors are handed around. */
@@ -347,7 +380,8 @@ struct asm_state {
 	X(SAMPLER, asm_sampler) \
 	X(RINGS, asm_rings)     \
 	X(SCRATCH, asm_scratch) \
-	X(XSKS, asm_xsks)
+	X(XSKS, asm_xsks)       \
+	X(PAST, asm_past)
 
 /* Pins of a release before these have none of them: they are added. */
 #define ASM_MAPS_FIRST_ADDED ASM_MAP_RATES
@@ -363,6 +397,8 @@ enum asm_map {
 _Static_assert(sizeof(struct asm_row) == 64, "one cache line");
 _Static_assert(sizeof(struct asm_cpu) == 64, "one cache line");
 _Static_assert(sizeof(struct asm_index_line) == 64, "one cache line");
+_Static_assert(sizeof(struct asm_past) == 64, "one cache line");
+_Static_assert(sizeof(struct asm_state) == 112, "as it always was");
 _Static_assert(sizeof(struct asm_books) == 7 * 24, "no padding");
 _Static_assert(sizeof(struct asm_if) == 64, "");
 _Static_assert(sizeof(struct asm_rate) == 32, "");

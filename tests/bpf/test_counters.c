@@ -344,6 +344,206 @@ Test(counters, full_rows)
 	rig_close(&r);
 }
 
+/* ------------------------------------------------------------ rows freed */
+
+/* Everything quiet is freed at each drain, while both threads count. */
+Test(counters, exact_while_rows_are_freed)
+{
+	struct load l[2];
+	struct counters_stats st;
+	struct rig r;
+	struct counters *c;
+	struct sums s, again;
+	uint64_t *of_pair = calloc(1u << 10, sizeof(*of_pair));
+	long cpus = sysconf(_SC_NPROCESSORS_ONLN);
+	uint32_t freed;
+
+	rig_open(&r, 41, 40); /* 80 pairs each way want one of 40 rows */
+	cr_assert_eq(counters_open(r.k.map_fd, &c), 0);
+	for (int i = 0; i < 2; i++) {
+		l[i] = (struct load){.cpu = i % (int)cpus,
+				     .prog_fd = r.k.prog_fd[i ? KERN_PROG_EGRESS
+							      : KERN_PROG_XDP],
+				     .run = i ? run_egress : run,
+				     .n_as = 40,
+				     .calls = 160,
+				     .repeat = 12500};
+		cr_assert_eq(pthread_create(&l[i].thread, NULL, load_main,
+					    &l[i]),
+			     0);
+	}
+	do {
+		s = drain(c, of_pair, 1u << 10);
+		cr_assert_eq(counters_free(c, mono_now(), 0, &freed), 0);
+	} while (s.seen.packets < 2 * 160 * 12500 - 25000);
+	for (int i = 0; i < 2; i++)
+		pthread_join(l[i].thread, NULL);
+	(void)drain(c, of_pair, 1u << 10);
+	s = drain(c, of_pair, 1u << 10);
+	cr_assert_eq(s.seen.packets, 2 * 160 * 12500);
+	counters_stats(c, &st);
+	cr_assert_gt(st.freed_rows, 0);
+	fprintf(stderr, "note: %llu rows freed in %llu parts under load\n",
+		(unsigned long long)st.freed_rows,
+		(unsigned long long)st.freed_times);
+	counters_close(c);
+	cr_assert_eq(counters_open(r.k.map_fd, &c), 0);
+	again = drain(c, NULL, 0);
+	cr_assert(same(&again.seen, &s.seen) && same(&again.rows, &s.rows));
+	cr_assert_eq(again.pairs, s.pairs);
+	counters_close(c);
+	free(of_pair);
+	rig_close(&r);
+}
+
+#define COME 8 /* pairs at a time */
+#define GO   8 /* times that others come; 64 totals fit */
+
+struct expect {
+	uint64_t sent[COME * GO];
+	uint32_t wrong, seen;
+};
+
+static void on_expected(void *ctx, uint32_t id, const struct asm_row *row)
+{
+	struct expect *e = ctx;
+	uint32_t pair = row->src_as - 64512;
+
+	(void)id;
+	if (pair >= COME * GO || row->dst_as != 64512 ||
+	    row->packets != e->sent[pair] ||
+	    row->ip_bytes != row->packets * IP_LEN ||
+	    row->wire_bytes != row->packets * LEN)
+		e->wrong++;
+	e->seen += row->packets > 0;
+}
+
+static void on_no_port(void *ctx, uint32_t slot, const struct asm_if *ifc,
+		       const struct asm_books *rx, const struct asm_books *tx)
+{
+	(void)ctx;
+	(void)slot;
+	(void)ifc;
+	(void)rx;
+	(void)tx;
+}
+
+static void expect_exact(struct counters *c, struct expect *e)
+{
+	const struct counters_sink to = {.pair = on_expected,
+					 .port = on_no_port};
+	uint32_t want = 0;
+
+	for (uint32_t i = 0; i < COME * GO; i++)
+		want += e->sent[i] > 0;
+	e->wrong = e->seen = 0;
+	counters_flip(c);
+	cr_assert_eq(counters_grace(c), 0);
+	cr_assert_eq(counters_read(c, &to, e), 0);
+	cr_assert(e->wrong == 0 && e->seen == want,
+		  "%u pairs wrong, %u of %u there", e->wrong, e->seen, want);
+}
+
+static void stay_on_one_cpu(void)
+{
+	cpu_set_t set;
+
+	CPU_ZERO(&set);
+	CPU_SET((unsigned)sched_getcpu(), &set);
+	(void)sched_setaffinity(0, sizeof(set), &set);
+}
+
+/* Seventeen rows for pairs that come, stay for two drains and go: each has a
+ * row when it comes, no packet goes to map_full, every total is right at every
+ * drain, and for a process that starts afresh. */
+Test(counters, quiet_pairs_give_way)
+{
+	struct expect e = {.sent = {0}};
+	struct counters_stats st;
+	struct counters *c;
+	struct mono before;
+	struct sums s;
+	uint32_t freed, all = 0;
+	uint8_t f[LEN];
+	struct rig r;
+
+	stay_on_one_cpu();
+	rig_open(&r, 17, COME * GO);
+	cr_assert_eq(counters_open(r.k.map_fd, &c), 0);
+	for (uint32_t turn = 0; turn < 4 * GO; turn++) {
+		/* of the last ones, those that stay, and those that come */
+		uint32_t first = turn % (2 * GO) / 2 * COME;
+
+		if (turn % 7 == 3) { /* killed; begun anew */
+			counters_close(c);
+			cr_assert_eq(counters_open(r.k.map_fd, &c), 0);
+		}
+		before = mono_now();
+		for (uint32_t i = first; i < first + COME; i++) {
+			frame_set(f, (10u << 24) + (i << 12), 10u << 24);
+			run(r.k.prog_fd[KERN_PROG_XDP], f, LEN, 1 + i % 3);
+			e.sent[i] += 1 + i % 3;
+		}
+		expect_exact(c, &e);
+		struct mono now = mono_now();
+
+		cr_assert_eq(counters_free(c, now, mono_diff_ns(before, now),
+					   &freed),
+			     0);
+		all += freed;
+	}
+	s = drain(c, NULL, 0);
+	s = drain(c, NULL, 0);
+	cr_assert_eq(s.bucket[ASM_MAP_FULL].packets, 0);
+	cr_assert_eq(s.pairs, COME * GO);
+	counters_stats(c, &st);
+	cr_assert(all > 0 && st.freed_rows == all, "%u of %llu freed", all,
+		  (unsigned long long)st.freed_rows);
+	cr_assert(!st.no_room && st.past <= st.past_room);
+	counters_close(c);
+	rig_close(&r);
+}
+
+/* More pairs than there can be totals: nothing is freed, all is counted. */
+Test(counters, no_room_for_what_was_freed)
+{
+	struct counters_stats st;
+	struct counters *c;
+	struct sums s;
+	uint64_t sent = 0;
+	uint32_t freed, n;
+	uint8_t f[LEN];
+	struct rig r;
+	int err = 0;
+
+	stay_on_one_cpu();
+	rig_open(&r, 9, 4000);
+	cr_assert_eq(counters_open(r.k.map_fd, &c), 0);
+	counters_stats(c, &st);
+	n = st.past_room + 40;
+	cr_assert_leq(n, 4000);
+	for (uint32_t i = 0; i < n; i++, sent++) {
+		frame_set(f, (10u << 24) + (i << 12), 10u << 24);
+		run(r.k.prog_fd[KERN_PROG_XDP], f, LEN, 1);
+		if (i % 8 != 7)
+			continue;
+		s = drain(c, NULL, 0);
+		err = counters_free(c, mono_now(), 0, &freed);
+		cr_assert(err ? err == -ENOSPC && !freed : freed == 8,
+			  "%u: %d, %u freed", i, err, freed);
+	}
+	cr_assert_eq(err, -ENOSPC);
+	counters_stats(c, &st);
+	cr_assert(st.no_room && st.past == st.past_room);
+	s = drain(c, NULL, 0);
+	s = drain(c, NULL, 0);
+	cr_assert_eq(s.seen.packets, sent);
+	cr_assert_gt(s.bucket[ASM_MAP_FULL].packets, 0);
+	cr_assert_leq(s.pairs, 2 * st.past_room);
+	counters_close(c);
+	rig_close(&r);
+}
+
 Test(counters, wrong_version)
 {
 	struct counters *c;

@@ -31,6 +31,8 @@ exact() {
 rig
 addresses 200
 $ctl load 131072 0 4194304 >/dev/null
+rm $pins/asm_past # as a release left it that had none
+$ctl load >/dev/null || fail "maps without asm_past are not taken"
 $ctl table "$work/prefixes"
 $ctl attach r0 | grep -q 'in native out tcx' || fail "not native"
 link_ids >"$work/links"
@@ -90,6 +92,12 @@ out=$($ctl load 2>&1) && fail "a map of another layout was taken"
 grep -q 'asm_cpu is not the map that asm_state speaks of' <<<"$out" || fail "$out"
 rm $pins/asm_cpu
 mv $pins/asm_cpu2 $pins/asm_cpu
+
+# --- nor is a map done without that has a part of the totals
+mv $pins/asm_past "$pins/asm_past2"
+out=$($ctl load 2>&1) && fail "totals were left behind"
+grep -q 'asm_past is missing' <<<"$out" || fail "$out"
+mv $pins/asm_past2 $pins/asm_past
 send d 6 10000
 exact "after another refusal" "$work/a" "$work/b" "$work/c" "$work/d"
 

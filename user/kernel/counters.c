@@ -4,64 +4,21 @@
  * an array row -> pair id that is filled once per row. After that a drain is
  * a linear scan of the quiet bank's rows and one add per row into sums[bank];
  * no hashing, no system call. The sums of the other bank stay as its own last
- * scan left them, and total = sums[0] + sums[1].
+ * scan left them, and total = sums[0] + sums[1] + what rows had that were freed
+ * (past.h).
  */
-#include "kernel/counters.h"
-
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "base/mono.h"
+#include "kernel/counters_int.h"
 #include "kernel/grace.h"
 
 #define PAIRS_FIRST 1024u
 #define PAIR_NONE   UINT32_MAX
 #define HASH_MULT   UINT64_C(0x9e3779b97f4a7c15)
-
-/* What identifies a pair, packed for comparing and hashing. */
-struct pair_key {
-	uint32_t src_as;
-	uint32_t dst_as;
-	uint32_t ifindex;
-	uint32_t dir_family;
-};
-
-struct pair {
-	struct pair_key key;
-	uint32_t src_ix;
-	uint32_t dst_ix;
-};
-
-struct map_view {
-	void *p;
-	size_t len;
-};
-
-struct counters {
-	struct map_view state_map, ifs_map, ports_map, cpu_map, rows_map;
-	int state_fd; /* the caller's */
-	int grace_fd;
-	uint32_t n_cpus;
-	uint32_t rows;
-	uint32_t quiet; /* the bank that was left by the last flip */
-
-	uint32_t **pair_of_row; /* [bank * n_cpus + cpu][row], lazily */
-	uint32_t *known_rows;   /* [bank * n_cpus + cpu]: filled up to here */
-
-	struct pair *pairs;
-	struct asm_measure *sums[ASM_BANKS];
-	uint32_t n_pairs, cap_pairs;
-	uint32_t *hash; /* pair id + 1; 0 is free */
-	uint32_t hash_mask;
-
-	struct asm_port *ports[ASM_BANKS]; /* [ASM_PORT_SLOTS], over CPUs */
-	uint32_t rows_used_max;
-	uint64_t drains;
-	int64_t last_drain_ns;
-};
 
 /* -------------------------------------------------------------- mapping */
 
@@ -84,6 +41,40 @@ static void view_close(struct map_view *v)
 	if (v->p)
 		munmap(v->p, v->len);
 	v->p = NULL;
+}
+
+/* Those that freeing rows writes to. */
+static int map_rows(struct counters *c, const int fds[ASM_MAP_COUNT],
+		    const struct asm_state *st)
+{
+	const size_t parts = (size_t)ASM_BANKS * c->n_cpus;
+	const struct {
+		struct map_view *view;
+		enum asm_map map;
+		size_t len;
+	} want[] = {
+		{&c->cpu_map, ASM_MAP_CPU, parts * sizeof(struct asm_cpu)},
+		{&c->index_map, ASM_MAP_INDEX,
+		 parts * st->index_lines * sizeof(struct asm_index_line)},
+		{&c->rows_map, ASM_MAP_ROWS,
+		 parts * c->rows * sizeof(struct asm_row)},
+		{&c->past_map, ASM_MAP_PAST,
+		 parts * c->rows * sizeof(struct asm_past)},
+	};
+
+	for (size_t i = 0; i < sizeof(want) / sizeof(want[0]); i++) {
+		int rc = view_open(want[i].view, fds[want[i].map], want[i].len,
+				   PROT_READ | PROT_WRITE);
+
+		if (rc)
+			return rc;
+	}
+	c->past = (struct past_maps){.state = c->state_map.p,
+				     .cpu = c->cpu_map.p,
+				     .index = c->index_map.p,
+				     .rows = c->rows_map.p,
+				     .past = c->past_map.p};
+	return 0;
 }
 
 static int map_all(struct counters *c, const int fds[ASM_MAP_COUNT])
@@ -109,14 +100,7 @@ static int map_all(struct counters *c, const int fds[ASM_MAP_COUNT])
 			       banks_cpus * ASM_PORT_SLOTS *
 				       sizeof(struct asm_port),
 			       PROT_READ);
-	if (!rc)
-		rc = view_open(&c->cpu_map, fds[ASM_MAP_CPU],
-			       banks_cpus * sizeof(struct asm_cpu), PROT_READ);
-	if (!rc)
-		rc = view_open(&c->rows_map, fds[ASM_MAP_ROWS],
-			       banks_cpus * c->rows * sizeof(struct asm_row),
-			       PROT_READ);
-	return rc;
+	return rc ? rc : map_rows(c, fds, st);
 }
 
 /* ---------------------------------------------------------------- pairs */
@@ -143,7 +127,7 @@ static int pairs_grow(struct counters *c)
 	if (!pairs)
 		return -ENOMEM;
 	c->pairs = pairs;
-	for (unsigned b = 0; b < ASM_BANKS; b++) {
+	for (unsigned b = 0; b < SUMS; b++) {
 		struct asm_measure *s = realloc(c->sums[b], cap * sizeof(*s));
 
 		if (!s)
@@ -187,9 +171,9 @@ static uint32_t pair_find(struct counters *c, const struct asm_row *r)
 	id = c->n_pairs++;
 	c->hash[at] = id + 1;
 	c->pairs[id] = (struct pair){.key = key,
-				     .src_ix = r->src_ix,
-				     .dst_ix = r->dst_ix};
-	for (unsigned b = 0; b < ASM_BANKS; b++)
+				     .entry = PAST_NONE,
+				     .active = mono_now()};
+	for (unsigned b = 0; b < SUMS; b++)
 		c->sums[b][id] = (struct asm_measure){0};
 	return id;
 }
@@ -213,16 +197,13 @@ static void books_add(struct asm_books *to, const struct asm_books *b)
 		measure_add(t + i, f + i);
 }
 
-/* The rows of a bank and CPU, and how many are in use. */
-static const struct asm_row *bank_rows(const struct counters *c, uint32_t at,
-				       uint32_t *ret_n)
+const struct asm_row *counters_rows(const struct counters *c, uint32_t part,
+				    uint32_t *ret_n)
 {
-	const struct asm_cpu *cpu = (const struct asm_cpu *)c->cpu_map.p + at;
-	const struct asm_row *rows = c->rows_map.p;
-	uint32_t n = cpu->n_rows;
+	uint32_t n = c->past.cpu[part].n_rows;
 
 	*ret_n = n < c->rows ? n : c->rows - 1;
-	return rows + (size_t)at * c->rows;
+	return c->past.rows + (size_t)part * c->rows;
 }
 
 /* Learns the pairs of rows that are new since the last drain of this bank.
@@ -231,7 +212,7 @@ static const struct asm_row *bank_rows(const struct counters *c, uint32_t at,
 static int rows_learn(struct counters *c, uint32_t at)
 {
 	uint32_t n, *known = &c->known_rows[at];
-	const struct asm_row *rows = bank_rows(c, at, &n);
+	const struct asm_row *rows = counters_rows(c, at, &n);
 
 	if (n && !c->pair_of_row[at]) {
 		c->pair_of_row[at] = calloc(c->rows, sizeof(uint32_t));
@@ -252,10 +233,8 @@ static void rows_sum(struct counters *c, uint32_t at, struct asm_measure *sums)
 {
 	const uint32_t *ids = c->pair_of_row[at];
 	uint32_t n;
-	const struct asm_row *rows = bank_rows(c, at, &n);
+	const struct asm_row *rows = counters_rows(c, at, &n);
 
-	if (n > c->rows_used_max)
-		c->rows_used_max = n;
 	for (uint32_t r = 1; r <= n; r++) {
 		struct asm_measure *s = &sums[ids[r]];
 
@@ -305,26 +284,56 @@ static void report_ports(struct counters *c, const struct counters_sink *sink,
 	}
 }
 
+/* What was freed before this process began. */
+static int read_past(struct counters *c)
+{
+	uint32_t n = past_used(&c->past);
+
+	for (uint32_t i = 0; i < n; i++) {
+		const struct asm_past *e = &c->past.past[i];
+		const struct asm_row key = {.src_as = e->src_as,
+					    .dst_as = e->dst_as,
+					    .ifindex = e->ifindex,
+					    .dir = e->dir,
+					    .family = e->family};
+		uint32_t id = pair_find(c, &key);
+
+		if (id == PAIR_NONE)
+			return -ENOMEM;
+		c->pairs[id].entry = i;
+		measure_add(&c->sums[SUMS_PAST][id], &e->total);
+	}
+	return 0;
+}
+
+/* With no sink: only notes which pairs are active. */
 static void report_pairs(struct counters *c, const struct counters_sink *sink,
 			 void *ctx)
 {
+	struct mono now = mono_now();
+
 	for (uint32_t id = 0; id < c->n_pairs; id++) {
-		const struct pair *p = &c->pairs[id];
+		struct pair *p = &c->pairs[id];
 		const struct asm_measure *a = &c->sums[0][id];
 		const struct asm_measure *b = &c->sums[1][id];
-		struct asm_row row = {.src_as = p->key.src_as,
-				      .dst_as = p->key.dst_as,
-				      .ifindex = p->key.ifindex,
-				      .dir = (uint8_t)(p->key.dir_family >> 8),
-				      .family = (uint8_t)p->key.dir_family,
-				      .src_ix = p->src_ix,
-				      .dst_ix = p->dst_ix,
-				      .packets = a->packets + b->packets,
-				      .ip_bytes = a->ip_bytes + b->ip_bytes,
-				      .wire_bytes =
-					      a->wire_bytes + b->wire_bytes};
+		const struct asm_measure *f = &c->sums[SUMS_PAST][id];
+		struct asm_row row = {
+			.src_as = p->key.src_as,
+			.dst_as = p->key.dst_as,
+			.ifindex = p->key.ifindex,
+			.dir = (uint8_t)(p->key.dir_family >> 8),
+			.family = (uint8_t)p->key.dir_family,
+			.packets = a->packets + b->packets + f->packets,
+			.ip_bytes = a->ip_bytes + b->ip_bytes + f->ip_bytes,
+			.wire_bytes =
+				a->wire_bytes + b->wire_bytes + f->wire_bytes};
 
-		sink->pair(ctx, id, &row);
+		if (row.packets != p->packets) {
+			p->packets = row.packets;
+			p->active = now;
+		}
+		if (sink)
+			sink->pair(ctx, id, &row);
 	}
 }
 
@@ -347,11 +356,18 @@ int counters_open(const int fds[ASM_MAP_COUNT], struct counters **ret)
 	banks_cpus = (size_t)ASM_BANKS * c->n_cpus;
 	c->pair_of_row = calloc(banks_cpus, sizeof(*c->pair_of_row));
 	c->known_rows = calloc(banks_cpus, sizeof(*c->known_rows));
+	c->emptied = calloc(banks_cpus, sizeof(*c->emptied));
 	for (unsigned b = 0; b < ASM_BANKS; b++)
 		c->ports[b] = calloc(ASM_PORT_SLOTS, sizeof(struct asm_port));
-	if (!c->pair_of_row || !c->known_rows || !c->ports[0] || !c->ports[1])
+	if (!c->pair_of_row || !c->known_rows || !c->emptied || !c->ports[0] ||
+	    !c->ports[1])
 		goto out;
+	for (size_t i = 0; i < banks_cpus; i++)
+		c->emptied[i] = mono_now();
+	past_resume(&c->past); /* before the first flip */
 	rc = pairs_grow(c);
+	if (!rc)
+		rc = read_past(c);
 	for (unsigned b = 0; b < ASM_BANKS && !rc; b++) {
 		counters_flip(c);
 		rc = counters_grace(c);
@@ -375,13 +391,16 @@ void counters_close(struct counters *c)
 		free(c->pair_of_row[i]);
 	free(c->pair_of_row);
 	free(c->known_rows);
-	for (unsigned b = 0; b < ASM_BANKS; b++) {
+	free(c->emptied);
+	for (unsigned b = 0; b < SUMS; b++)
 		free(c->sums[b]);
+	for (unsigned b = 0; b < ASM_BANKS; b++)
 		free(c->ports[b]);
-	}
 	free(c->pairs);
 	free(c->hash);
+	view_close(&c->past_map);
 	view_close(&c->rows_map);
+	view_close(&c->index_map);
 	view_close(&c->cpu_map);
 	view_close(&c->ports_map);
 	view_close(&c->ifs_map);
@@ -419,10 +438,9 @@ int counters_read(struct counters *c, const struct counters_sink *sink,
 	for (uint32_t at = first; at < first + c->n_cpus; at++)
 		rows_sum(c, at, c->sums[c->quiet]);
 	scan_ports(c, c->quiet);
-	if (sink) {
+	if (sink)
 		report_ports(c, sink, ctx);
-		report_pairs(c, sink, ctx);
-	}
+	report_pairs(c, sink, ctx);
 	c->drains++;
 	c->last_drain_ns = mono_diff_ns(start, mono_now());
 	return 0;
@@ -430,9 +448,19 @@ int counters_read(struct counters *c, const struct counters_sink *sink,
 
 void counters_stats(const struct counters *c, struct counters_stats *ret)
 {
-	*ret = (struct counters_stats){.rows_used_max = c->rows_used_max,
+	const struct asm_state *st = c->state_map.p;
+	uint32_t used = 0;
+
+	for (size_t i = 0; i < (size_t)ASM_BANKS * c->n_cpus; i++)
+		used = c->known_rows[i] > used ? c->known_rows[i] : used;
+	*ret = (struct counters_stats){.rows_used_max = used,
 				       .rows = c->rows,
 				       .pairs = c->n_pairs,
+				       .past = past_used(&c->past),
+				       .past_room = past_room(&c->past),
+				       .freed_rows = st->freed_rows,
+				       .freed_times = st->freed_times,
+				       .no_room = c->no_room,
 				       .drains = c->drains,
 				       .last_drain_ns = c->last_drain_ns};
 }

@@ -104,7 +104,8 @@ uint64_t kern_cfg_bytes(const struct kern_cfg *cfg)
 	uint64_t part;
 
 	kern_cfg_fill(&c);
-	part = (uint64_t)c.rows * sizeof(struct asm_row) +
+	part = (uint64_t)c.rows *
+		       (sizeof(struct asm_row) + sizeof(struct asm_past)) +
 	       (uint64_t)c.index_lines * sizeof(struct asm_index_line) +
 	       ASM_PORT_SLOTS * sizeof(struct asm_port) +
 	       sizeof(struct asm_cpu);
@@ -341,6 +342,7 @@ static int check_shape(unsigned map, int fd, const struct asm_state *st)
 				   parts * st->index_lines},
 		[ASM_MAP_ROWS] = {sizeof(struct asm_row), parts * st->rows},
 		[ASM_MAP_GRACE] = {4, 1},
+		[ASM_MAP_PAST] = {sizeof(struct asm_past), parts * st->rows},
 	};
 	struct bpf_map_info info = {0};
 	uint32_t len = sizeof(info);
@@ -371,9 +373,16 @@ static int adopt(struct kern_cfg *cfg, struct kern *k, char *msg,
 			strerror(-rc));
 		return rc;
 	}
+	if (st.n_past && !k->had[ASM_MAP_PAST]) {
+		msg_set(msg, msg_len,
+			"%s/asm_past is missing, which has a part of the "
+			"totals: run `asmeter detach --all` and start again",
+			cfg->pin_dir);
+		return -EPROTO;
+	}
 	rc = state_match(&st, cfg, msg, msg_len);
 	for (unsigned i = 0; i < ASM_MAP_COUNT && (!rc || rc == -ESTALE); i++) {
-		int bad = check_shape(i, k->map_fd[i], &st);
+		int bad = k->had[i] ? check_shape(i, k->map_fd[i], &st) : 0;
 
 		if (!bad)
 			continue;
@@ -413,6 +422,9 @@ static int configure(struct asmeter_bpf *skel, const struct kern_cfg *cfg,
 		rc = bpf_map__set_max_entries(skel->maps.asm_sampler,
 					      cfg->n_cpus * ASM_PORT_SLOTS *
 						      ASM_DIRS);
+	if (!rc && !k->had[ASM_MAP_PAST])
+		rc = bpf_map__set_max_entries(skel->maps.asm_past,
+					      parts * cfg->rows);
 	if (!rc && !k->had[ASM_MAP_TABLE])
 		rc = bpf_map__set_value_size(skel->maps.asm_table,
 					     cfg->table_words * 4);
@@ -575,6 +587,7 @@ static bool is_kept(unsigned map, bool same_table)
 	case ASM_MAP_INDEX:
 	case ASM_MAP_ROWS:
 	case ASM_MAP_GRACE:
+	case ASM_MAP_PAST:
 		return false;
 	case ASM_MAP_TABLE:
 		return same_table;

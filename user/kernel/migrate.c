@@ -8,6 +8,8 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "kernel/past.h"
+
 /* One set of maps, in memory. Freed with set_close(). */
 struct set {
 	struct asm_state *state;
@@ -15,6 +17,8 @@ struct set {
 	struct asm_port *ports;
 	struct asm_cpu *cpu;
 	struct asm_row *rows;
+	struct asm_index_line *index;
+	struct asm_past *past; /* NULL: of a release that had it not */
 	struct {
 		void *p;
 		size_t len;
@@ -68,7 +72,25 @@ static int set_open(struct set *s, const int fds[ASM_MAP_COUNT])
 	s->cpu = set_map(s, fds, ASM_MAP_CPU, s->parts * sizeof(*s->cpu), &err);
 	s->rows = set_map(s, fds, ASM_MAP_ROWS,
 			  (size_t)s->parts * st->rows * sizeof(*s->rows), &err);
+	s->index =
+		set_map(s, fds, ASM_MAP_INDEX,
+			(size_t)s->parts * st->index_lines * sizeof(*s->index),
+			&err);
+	if (fds[ASM_MAP_PAST] >= 0)
+		s->past =
+			set_map(s, fds, ASM_MAP_PAST,
+				(size_t)s->parts * st->rows * sizeof(*s->past),
+				&err);
 	return err;
+}
+
+static struct past_maps past_of(const struct set *s)
+{
+	return (struct past_maps){.state = s->state,
+				  .cpu = s->cpu,
+				  .index = s->index,
+				  .rows = s->rows,
+				  .past = s->past};
 }
 
 /* ---------------------------------------------------------------- pairs */
@@ -81,10 +103,10 @@ static int cmp_u32(uint32_t a, uint32_t b)
 static int cmp_key(const void *a, const void *b)
 {
 	const struct asm_row *x = a, *y = b;
-	int c = cmp_u32(x->src_ix, y->src_ix);
+	int c = cmp_u32(x->src_as, y->src_as);
 
 	if (!c)
-		c = cmp_u32(x->dst_ix, y->dst_ix);
+		c = cmp_u32(x->dst_as, y->dst_as);
 	if (!c)
 		c = cmp_u32(x->ifindex, y->ifindex);
 	if (!c)
@@ -100,12 +122,28 @@ static uint32_t rows_used(const struct set *s, uint32_t part)
 	return n < s->state->rows ? n : s->state->rows - 1;
 }
 
-/* One row a pair, with its sum over banks and CPUs. *ret is the caller's. */
+static struct asm_row row_of(const struct asm_past *e)
+{
+	return (struct asm_row){.src_as = e->src_as,
+				.dst_as = e->dst_as,
+				.ifindex = e->ifindex,
+				.dir = e->dir,
+				.family = e->family,
+				.packets = e->total.packets,
+				.ip_bytes = e->total.ip_bytes,
+				.wire_bytes = e->total.wire_bytes};
+}
+
+/* One row a pair, with its sum over banks, CPUs and what rows had that were
+ * freed. *ret is the caller's. */
 static int collect(const struct set *s, struct asm_row **ret, size_t *ret_n)
 {
-	size_t n = 0, kept = 0;
+	const struct past_maps past = past_of(s);
+	size_t n, kept = 0;
 	struct asm_row *v;
 
+	past_resume(&past);
+	n = past_used(&past);
 	for (uint32_t p = 0; p < s->parts; p++)
 		n += rows_used(s, p);
 	v = malloc((n + 1) * sizeof(*v));
@@ -119,6 +157,8 @@ static int collect(const struct set *s, struct asm_row **ret, size_t *ret_n)
 		       used * sizeof(*v));
 		n += used;
 	}
+	for (uint32_t i = 0; i < past_used(&past); i++)
+		v[n++] = row_of(&s->past[i]);
 	qsort(v, n, sizeof(*v), cmp_key);
 	for (size_t i = 0; i < n; i++) {
 		struct asm_row *last = kept ? &v[kept - 1] : NULL;
@@ -136,35 +176,58 @@ static int collect(const struct set *s, struct asm_row **ret, size_t *ret_n)
 	return 0;
 }
 
-/* Rows that each CPU has to take so that all find room. */
+/* Rows that each CPU has to take so that all find room that do not find it
+ * among the freed ones. */
 static uint32_t rows_each(const struct set *to, size_t pairs)
 {
-	return (uint32_t)((pairs + to->state->n_cpus - 1) / to->state->n_cpus);
+	const struct past_maps past = past_of(to);
+	size_t room = past_room(&past), rest = pairs > room ? pairs - room : 0;
+
+	return (uint32_t)((rest + to->state->n_cpus - 1) / to->state->n_cpus);
+}
+
+/* asm_state.rows with which so many pairs find room. */
+static uint32_t rows_needed(const struct set *to, size_t pairs)
+{
+	size_t n_cpus = to->state->n_cpus, per_row = n_cpus + to->parts;
+
+	return (uint32_t)((pairs + n_cpus + per_row - 1) / per_row);
 }
 
 /*
- * Into bank 1, spread over the CPUs. The index does not know these rows, and
- * need not: a program that meets the pair again takes a new row, and readers
- * add up the rows of a pair.
+ * Into asm_past, so that the new maps begin with all rows free; what finds no
+ * room there into the rows of bank 1, spread over the CPUs. The index does not
+ * know these rows, and need not: a program that meets the pair again takes a
+ * new row, and readers add up the rows of a pair.
  */
 static int put_rows(const struct set *to, const struct asm_row *v, size_t n,
 		    uint32_t *ret_rows)
 {
+	const struct past_maps past = past_of(to);
 	uint32_t n_cpus = to->state->n_cpus, each = rows_each(to, n);
+	size_t at = 0;
 
-	*ret_rows = each + 1;
+	*ret_rows = rows_needed(to, n);
 	if (each >= to->state->rows)
 		return -ENOSPC;
-	for (uint32_t c = 0; c < n_cpus; c++) {
-		uint32_t part = n_cpus + c;
-		size_t first = (size_t)c * each;
-		size_t count = first >= n         ? 0
-			       : n - first < each ? n - first
-						  : each;
+	to->state->n_past = 0;
+	for (; at < n && at < past_room(&past); at++) {
+		uint32_t e = past_add(&past, &v[at]);
 
-		memcpy(to->rows + (size_t)part * to->state->rows + 1, v + first,
-		       count * sizeof(*v));
-		to->cpu[part].n_rows = (uint32_t)count;
+		to->past[e].total =
+			(struct asm_measure){v[at].packets, v[at].ip_bytes,
+					     v[at].wire_bytes};
+	}
+	for (uint32_t c = 0; c < n_cpus; c++) {
+		struct asm_row *rows =
+			to->rows + (size_t)(n_cpus + c) * to->state->rows;
+		size_t count = n - at < each ? n - at : each;
+
+		/* an attempt that was killed may have put others there */
+		memset(rows, 0, to->state->rows * sizeof(*rows));
+		memcpy(rows + 1, v + at, count * sizeof(*v));
+		to->cpu[n_cpus + c].n_rows = (uint32_t)count;
+		at += count;
 	}
 	return 0;
 }
@@ -233,14 +296,17 @@ int migrate_prepare(const int from[ASM_MAP_COUNT], const int to[ASM_MAP_COUNT],
 		err = collect(&a, &v, &n);
 	if (!err) {
 		/* and some that come until the programs are exchanged */
-		*ret_rows = rows_each(&b, n + n / 16 + 256) + 1;
-		if (*ret_rows > b.state->rows)
+		n += n / 16 + 256;
+		*ret_rows = rows_needed(&b, n);
+		if (rows_each(&b, n) >= b.state->rows)
 			err = -ENOSPC;
 	}
 	if (!err) {
 		put_table(&a, &b);
 		b.state->n_as = a.state->n_as;
 		b.state->created_at = a.state->created_at;
+		b.state->freed_rows = a.state->freed_rows;
+		b.state->freed_times = a.state->freed_times;
 	}
 	free(v);
 	set_close(&b);

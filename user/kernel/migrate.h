@@ -7,13 +7,13 @@
  * Interfaces, AS indexes and, when its size stays, the prefix table are the
  * same maps before and after. The new programs write to bank 0 of the new maps
  * from their first packet on. Nobody flips the bank before a meter runs, so
- * bank 1 is the keeper's: it writes there, as absolute numbers, what the old
- * maps held when the last old program had ended. Every step can be done again
- * after a crash:
+ * bank 1 and asm_past are the keeper's: it writes there, as absolute numbers,
+ * what the old maps held when the last old program had ended. Every step can be
+ * done again after a crash:
  *
  *   1. the new maps get the table, and are pinned aside
  *   2. new programs behind every link, one grace period
- *   3. the totals into bank 1, then asm_state.moved = 1
+ *   3. the totals into asm_past and bank 1, then asm_state.moved = 1
  *   4. the pins exchanged, the ones aside removed
  */
 #ifndef KERNEL_MIGRATE_H
