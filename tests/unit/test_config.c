@@ -81,6 +81,7 @@ Test(config, defaults)
 	cr_assert_eq(c->kafka.flows.key, KAFKA_KEY_NONE);
 	cr_assert_eq(c->kafka.flows.format, KAFKA_PROTOBUF);
 	cr_assert_eq(c->counters.rows, 131072);
+	cr_assert_eq(c->counters.quiet_ms, 300000);
 	cr_assert_eq(c->counters.table_words, 1u << 23);
 	cr_assert_eq(c->drain_interval_ms, 1000);
 	cr_assert_eq(c->log_level, LOG_LVL_INFO);

@@ -86,6 +86,7 @@ Test(docs, shipped_configuration_is_valid)
 	cr_assert_eq(c->drain_interval_ms, d->drain_interval_ms);
 	cr_assert_eq(c->counters.rows, d->counters.rows);
 	cr_assert_eq(c->counters.table_words, d->counters.table_words);
+	cr_assert_eq(c->counters.quiet_ms, d->counters.quiet_ms);
 	cr_assert_eq(c->prometheus.max_as, d->prometheus.max_as);
 	cr_assert_eq(c->sflow.n_collectors, 0);
 	cr_assert_eq(c->sflow.counter_ms, d->sflow.counter_ms);

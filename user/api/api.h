@@ -60,6 +60,8 @@ struct api_loc {
 /* Fill of the kernel's maps (struct counters_stats). */
 struct api_maps {
 	uint64_t rows_used, rows;
+	uint64_t freed_rows, freed_times;
+	uint64_t past, past_room; /* pairs of which rows were freed */
 	uint64_t pairs;
 	uint64_t drain_ns;
 };

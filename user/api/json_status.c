@@ -346,6 +346,9 @@ void api_json_status(struct api_ctx *ctx, const struct api_args *a,
 	jw_object(j, "map");
 	jw_u64(j, "rows_used", ctx->maps.rows_used);
 	jw_u64(j, "rows", ctx->maps.rows);
+	jw_u64(j, "freed_rows", ctx->maps.freed_rows);
+	jw_u64(j, "past_pairs", ctx->maps.past);
+	jw_u64(j, "past_room", ctx->maps.past_room);
 	jw_f64(j, "drain_ms", (double)ctx->maps.drain_ns / 1e6);
 	jw_end(j);
 	jw_object(j, "bgp");

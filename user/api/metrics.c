@@ -387,6 +387,16 @@ static void books(const struct api_ctx *ctx, struct buf *b)
 	    "Rows that a part of the counter map has.", m->rows);
 	onef(b, "asmeter_map_fill_ratio", "Fill of the counter map.",
 	     m->rows ? (double)m->rows_used / (double)m->rows : 0);
+	one(b, "asmeter_map_freed_rows_total", PROM_COUNTER,
+	    "Rows of quiet AS pairs that were freed; no total changes by it.",
+	    m->freed_rows);
+	one(b, "asmeter_map_freed_parts_total", PROM_COUNTER,
+	    "Times that rows were freed in a part of the counter map.",
+	    m->freed_times);
+	one(b, "asmeter_map_past_pairs", PROM_GAUGE,
+	    "AS pairs whose totals are kept beside the rows.", m->past);
+	one(b, "asmeter_map_max_past_pairs", PROM_GAUGE,
+	    "Room for them; without any, no rows are freed.", m->past_room);
 	one(b, "asmeter_drains_total", PROM_COUNTER,
 	    "Times the kernel's counters were read.", s.drains);
 	onef(b, "asmeter_drain_duration_seconds",

@@ -77,8 +77,10 @@ static void look_at_books(struct findings *f, json_t *v)
 		      "%" PRIu64 " packets found no free row: counted, but "
 		      "without their ASes",
 		      full);
-		found_cure(f, "raise counters.rows in asmeter.yaml, stop "
-			      "asmeterd, remove the pins, start it");
+		found_cure(f, "rows of quiet AS pairs are freed when they run "
+			      "short (counters.quiet in asmeter.yaml); if the "
+			      "number still grows, raise counters.rows and "
+			      "restart asmeterd");
 	}
 	if (seen && unknown * 20 > seen) {
 		found(f, FOUND_WARN, "unknown AS",
@@ -309,6 +311,9 @@ static const char bpftool_help[] =
 	"    | .[0] + {packets: (map(.packets) | add), ip_bytes: "
 	"(map(.ip_bytes) | add)}\n"
 	"    | {src_as, dst_as, ifindex, dir, family, packets, ip_bytes}'\n"
+	"what rows held before they were freed counts as well:\n"
+	"  bpftool map dump pinned $P/asm_past | jq -c '.[].value | "
+	"select(.ifindex > 0) | del(.next)'\n"
 	"  bpftool link show; bpftool net\n";
 
 static void print_text(const struct cli *c, const struct findings *f)

@@ -2,6 +2,7 @@
 #include "daemon/books.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -20,6 +21,12 @@ struct books {
 	bool stopped;
 	int grace_err;
 	struct counters *counters;
+	struct counters_stats stats; /* of them, when nobody was at work */
+	uv_work_t free_work;
+	int64_t quiet_ns;
+	uint32_t freed; /* rows, by the last work */
+	int free_err;
+	bool no_room; /* said so */
 	struct ledger *ledger;
 	struct ledger_cfg cfg;
 	uint64_t maps_id;
@@ -148,6 +155,56 @@ static int read_cut(struct books *b)
 	return err;
 }
 
+/* -------------------------------------------------------- rows to free */
+
+static void say_freed(struct books *b)
+{
+	const struct counters_stats *st = &b->stats;
+
+	if (b->freed)
+		log_info(
+			"freed %u rows of AS pairs that were quiet for %" PRId64
+			" s; what they counted is kept",
+			b->freed, b->quiet_ns / NSEC_PER_SEC);
+	if (b->free_err && b->free_err != -ENOSPC)
+		log_warn("freeing rows: %s", strerror(-b->free_err));
+	if (st->no_room && !b->no_room)
+		log_warn("no rows can be freed: what %u AS pairs counted is "
+			 "kept, and there is room for no more; raise "
+			 "counters.rows and restart",
+			 st->past);
+	b->no_room = st->no_room;
+}
+
+static void on_freed(uv_work_t *w, int status)
+{
+	struct books *b = w->data;
+
+	b->busy = false;
+	if (b->stopped || status < 0)
+		return;
+	counters_stats(b->counters, &b->stats);
+	say_freed(b);
+}
+
+static void free_rows(uv_work_t *w)
+{
+	struct books *b = w->data;
+
+	b->free_err =
+		counters_free(b->counters, mono_now(), b->quiet_ns, &b->freed);
+}
+
+/* In the other thread: a large part takes some 10 ms. The bank is quiet as long
+ * as we are busy, for then nobody flips. */
+static void free_if_crowded(struct books *b)
+{
+	if (!counters_crowded(b->counters, mono_now(), b->quiet_ns))
+		return;
+	b->free_work.data = b;
+	b->busy = !uv_queue_work(b->loop, &b->free_work, free_rows, on_freed);
+}
+
 static void on_quiet(uv_work_t *w, int status)
 {
 	struct books *b = w->data;
@@ -164,8 +221,10 @@ static void on_quiet(uv_work_t *w, int status)
 		log_error("reading the counters: %s", strerror(-err));
 		return;
 	}
+	counters_stats(b->counters, &b->stats);
 	save(b, mono_now(), false);
 	b->cut(b->ctx);
+	free_if_crowded(b);
 }
 
 static void wait_quiet(uv_work_t *w)
@@ -217,6 +276,7 @@ int books_start(uv_loop_t *loop, const int fds[ASM_MAP_COUNT], uint64_t maps_id,
 		return -ENOMEM;
 	b->loop = loop;
 	b->cfg = ledger_cfg_of(cfg);
+	b->quiet_ns = cfg->counters.quiet_ms * NSEC_PER_MSEC;
 	b->maps_id = maps_id;
 	b->cut = cut;
 	b->ctx = ctx;
@@ -228,6 +288,7 @@ int books_start(uv_loop_t *loop, const int fds[ASM_MAP_COUNT], uint64_t maps_id,
 		err = first_cut(b);
 		if (!err)
 			save(b, mono_now(), false);
+		counters_stats(b->counters, &b->stats);
 	}
 	if (err) {
 		counters_close(b->counters);
@@ -246,6 +307,7 @@ int books_start(uv_loop_t *loop, const int fds[ASM_MAP_COUNT], uint64_t maps_id,
 void books_configure(struct books *b, const struct config *cfg)
 {
 	b->cfg = ledger_cfg_of(cfg);
+	b->quiet_ns = cfg->counters.quiet_ms * NSEC_PER_MSEC;
 	ledger_configure(b->ledger, &b->cfg);
 	(void)uv_timer_start(&b->timer, on_tick, cfg->drain_interval_ms,
 			     cfg->drain_interval_ms);
@@ -274,7 +336,7 @@ void books_state(const struct books *b, uint64_t *ret_writes,
 
 void books_counters(const struct books *b, struct counters_stats *ret)
 {
-	counters_stats(b->counters, ret);
+	*ret = b->stats;
 }
 
 const struct ifstat *books_ifstat(const struct books *b, uint32_t ifindex)

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Reads the counters at each interval and keeps the ledger, over restarts of
- * the process too. The waiting for the grace period happens in a thread of
- * libuv's pool; everything else in the loop's.
+ * the process too. The waiting for the grace period, and the freeing of rows
+ * when they run short, happen in a thread of libuv's pool; everything else in
+ * the loop's.
  */
 #ifndef DAEMON_BOOKS_H
 #define DAEMON_BOOKS_H

@@ -155,6 +155,7 @@ struct config_kafka {
 struct config_counters {
 	uint32_t rows;        /* per bank and CPU, see asmeter/abi.h */
 	uint32_t table_words; /* a power of two */
+	uint32_t quiet_ms;    /* without a packet, before a row is freed */
 };
 
 struct config_sampling {

@@ -286,6 +286,11 @@ static const struct schema_key counters_keys[] = {
 	 "size of the prefix table in 32-bit words, a power of 2", "8388608",
 	 SCHEMA_UINT, AT(config_counters, table_words), .min = 1u << 21,
 	 .max = 1u << 26},
+	{"quiet",
+	 "a pair without a packet for so long gives up its row when they run "
+	 "short",
+	 "5m", SCHEMA_TIME, AT(config_counters, quiet_ms), .min = 1000,
+	 .max = 86400000},
 	{0},
 };
 

@@ -227,6 +227,10 @@ static void refresh(struct api_ctx *a)
 	a->maps = (struct api_maps){
 		.rows_used = cs.rows_used_max,
 		.rows = cs.rows,
+		.freed_rows = cs.freed_rows,
+		.freed_times = cs.freed_times,
+		.past = cs.past,
+		.past_room = cs.past_room,
 		.pairs = cs.pairs,
 		.drain_ns = (uint64_t)cs.last_drain_ns,
 	};
