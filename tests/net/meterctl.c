@@ -16,8 +16,13 @@
  *                                 time; prints the number of drains
  *   balance IF rx|tx              ours and the interface's own counters
  *   stats                         rows, pairs, duration of a drain
+ *   kill-freeing PID SECONDS      kills PID when rows are being freed, or the
+ *                                 time is over; prints where it was:
+ *                                 "announcing", "emptying" or "neither"
  */
 #include <errno.h>
+#include <sched.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -498,17 +503,76 @@ static int cmd_stats(int argc, char **argv)
 	return 0;
 }
 
+/* What user/kernel/past.h says of the maps right now: some entries tell of
+ * most. */
+static const char *freeing(const struct asm_state *st,
+			   const struct asm_past *past)
+{
+	uint64_t n = __atomic_load_n(&st->n_past, __ATOMIC_RELAXED);
+
+	if (__atomic_load_n(&st->emptied, __ATOMIC_RELAXED))
+		return "emptying";
+	for (uint64_t i = 0; i < 32; i++) {
+		if (n && __atomic_load_n(&past[n * i / 32].pending,
+					 __ATOMIC_RELAXED))
+			return "announcing";
+	}
+	return "neither";
+}
+
+static int cmd_kill_freeing(int argc, char **argv)
+{
+	pid_t pid = argc == 2 ? (pid_t)strtol(argv[0], NULL, 10) : 0;
+	double seconds = argc == 2 ? strtod(argv[1], NULL) : 0;
+	struct sched_param first = {.sched_priority = 1};
+	struct kern k = open_kern();
+	const struct asm_state *st;
+	const struct asm_past *past;
+	struct mono t0 = mono_now();
+
+	if (pid <= 0)
+		die("kill-freeing PID SECONDS", NULL);
+	st = mmap(NULL, sizeof(*st), PROT_READ, MAP_SHARED,
+		  k.map_fd[ASM_MAP_STATE], 0);
+	if (st == MAP_FAILED)
+		die("asm_state", strerror(errno));
+	past = mmap(NULL,
+		    (size_t)ASM_BANKS * st->n_cpus * st->rows * sizeof(*past),
+		    PROT_READ, MAP_SHARED, k.map_fd[ASM_MAP_PAST], 0);
+	if (past == MAP_FAILED)
+		die("asm_past", strerror(errno));
+	/* it is over soon: better ahead of others, where that is allowed */
+	(void)sched_setscheduler(0, SCHED_FIFO, &first);
+	while (*freeing(st, past) == 'n' &&
+	       (double)mono_diff_ns(t0, mono_now()) < seconds * 1e9)
+		usleep(20);
+	/* stopped first, so that what it was doing can be looked at */
+	need(kill(pid, SIGSTOP) ? -errno : 0, "stop");
+	usleep(5000);
+	puts(freeing(st, past));
+	need(kill(pid, SIGKILL) ? -errno : 0, "kill");
+	kern_done(&k);
+	return 0;
+}
+
 int main(int argc, char **argv)
 {
 	static const struct {
 		const char *name;
 		int (*fn)(int argc, char **argv);
-	} cmds[] = {{"load", cmd_load},     {"attach", cmd_attach},
-		    {"detach", cmd_detach}, {"list", cmd_list},
-		    {"unpin", cmd_unpin},   {"table", cmd_table},
-		    {"swap", cmd_swap},     {"drain", cmd_drain},
-		    {"check", cmd_check},   {"balance", cmd_balance},
-		    {"stats", cmd_stats},   {"attach-other", cmd_attach_other}};
+	} cmds[] = {{"load", cmd_load},
+		    {"attach", cmd_attach},
+		    {"detach", cmd_detach},
+		    {"list", cmd_list},
+		    {"unpin", cmd_unpin},
+		    {"table", cmd_table},
+		    {"swap", cmd_swap},
+		    {"drain", cmd_drain},
+		    {"check", cmd_check},
+		    {"balance", cmd_balance},
+		    {"stats", cmd_stats},
+		    {"attach-other", cmd_attach_other},
+		    {"kill-freeing", cmd_kill_freeing}};
 
 	if (argc > 2 && !strcmp(argv[1], "-d")) {
 		pin_dir = argv[2];

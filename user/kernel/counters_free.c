@@ -5,11 +5,11 @@
  * A part (a bank of a CPU) is crowded when seven of eight rows are in use. Of a
  * crowded part those rows are quiet whose pair has had no packet, anywhere, for
  * the given time, and those that were kept when rows were freed there that long
- * ago, and have had none themselves since. When an eighth of the part is quiet it is
- * worth the work, and all of its quiet rows are freed. A row must have been
- * quiet for that time to be freed, so no part is emptied more than eight times
- * in it, and in the mean once; looking costs a pass over the crowded parts, so
- * there is a bound on that as well.
+ * ago, and have had none themselves since. When an eighth of the part is quiet
+ * it is worth the work, and all of its quiet rows are freed. A row must have
+ * been quiet for that time to be freed, so no part is emptied more than eight
+ * times in it, and in the mean once; looking costs a pass over the crowded
+ * parts, so there is a bound on that as well.
  */
 #include <errno.h>
 #include <stdlib.h>
