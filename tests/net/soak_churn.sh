@@ -211,8 +211,11 @@ ep_kill_meter() {
 	kills=$((kills + 1))
 }
 ep_kill_keeper() {
+	old=$(meter_pid)
 	kill -9 "$keeper"
 	wait "$keeper" 2>/dev/null || true
+	# as a service manager sees to it; it has a million routes to give up
+	wait_for 60 test ! -e "/proc/$old" || give_up "round $round: the meter lives on"
 	daemon_up
 	kills=$((kills + 1))
 }
@@ -232,7 +235,12 @@ ep_upgrade() { # the program is a new one each time, the maps are larger
 	wait_for 60 ready || give_up "round $round: not ready after an upgrade"
 }
 calm="hotplug updown rename reload nosamples detach session"
-rough="kill_meter kill_keeper restart upgrade"
+# two neighbours of it in each round: a kill and a restart
+rough="kill_meter restart kill_keeper upgrade"
+next_rough() {
+	# shellcheck disable=SC2086
+	printf '%s\n' $rough $rough | sed -n "$((round % 4 + 1)),$((round % 4 + 2))p"
+}
 
 # ---------------------------------------------------------------- a round
 anon() { awk '/^RssAnon/ { print $2 }' "/proc/$1/status"; }
@@ -275,7 +283,7 @@ round() {
 	kill -0 "$scraper" || give_up "scrape: $(cat "$work/scrapes")"
 	[ $((round % 5)) != 3 ] || feed_flap
 	# shellcheck disable=SC2086
-	for e in $([ "$kind" = calm ] || shuf -e $rough -n 2) $(shuf -e $calm -n 4); do
+	for e in $([ "$kind" = calm ] || next_rough) $(shuf -e $calm -n 4); do
 		case " $rough " in
 		*" $e "*) ;; # there are not many rounds for these
 		*) [ $SECONDS -lt $end ] || break ;;

@@ -36,8 +36,8 @@ static void end(struct meter *m, int rc, enum bgp_stop how)
 		return;
 	m->stopping = true;
 	m->rc = rc;
+	http_stop(m->http); /* first: the next one waits for the ports */
 	peers_stop(m->peers, how);
-	http_stop(m->http);
 	samples_stop(m->samples);
 	flows_stop(m->flows);
 	routes_stop(m->routes);
