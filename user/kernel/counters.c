@@ -43,6 +43,25 @@ static void view_close(struct map_view *v)
 	v->p = NULL;
 }
 
+int counters_map_past(struct counters *c)
+{
+	uint64_t room = (uint64_t)ASM_BANKS * c->n_cpus * c->rows;
+	uint64_t n = c->past.state->n_past + PAST_AHEAD;
+	struct map_view v;
+	int rc;
+
+	n = n < room ? n : room;
+	rc = view_open(&v, c->past_fd, n * sizeof(struct asm_past),
+		       PROT_READ | PROT_WRITE);
+	if (rc)
+		return rc;
+	view_close(&c->past_map);
+	c->past_map = v;
+	c->past.past = v.p;
+	c->past_mapped = (uint32_t)n;
+	return 0;
+}
+
 /* Those that freeing rows writes to. */
 static int map_rows(struct counters *c, const int fds[ASM_MAP_COUNT],
 		    const struct asm_state *st)
@@ -58,8 +77,6 @@ static int map_rows(struct counters *c, const int fds[ASM_MAP_COUNT],
 		 parts * st->index_lines * sizeof(struct asm_index_line)},
 		{&c->rows_map, ASM_MAP_ROWS,
 		 parts * c->rows * sizeof(struct asm_row)},
-		{&c->past_map, ASM_MAP_PAST,
-		 parts * c->rows * sizeof(struct asm_past)},
 	};
 
 	for (size_t i = 0; i < sizeof(want) / sizeof(want[0]); i++) {
@@ -72,9 +89,9 @@ static int map_rows(struct counters *c, const int fds[ASM_MAP_COUNT],
 	c->past = (struct past_maps){.state = c->state_map.p,
 				     .cpu = c->cpu_map.p,
 				     .index = c->index_map.p,
-				     .rows = c->rows_map.p,
-				     .past = c->past_map.p};
-	return 0;
+				     .rows = c->rows_map.p};
+	c->past_fd = fds[ASM_MAP_PAST];
+	return counters_map_past(c);
 }
 
 static int map_all(struct counters *c, const int fds[ASM_MAP_COUNT])

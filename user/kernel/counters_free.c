@@ -65,23 +65,29 @@ static void choose(const struct counters *c, uint32_t part, struct look *k)
 	k->freed = k->n - kept;
 }
 
-/* The entry of each row that has something; false: there is no room. Entries
+/* The entry of each row that has something. -ENOSPC: there is no room. Entries
  * made before that was found out stay, for when it is tried again. */
-static bool find_entries(struct counters *c, uint32_t part, struct look *k)
+static int find_entries(struct counters *c, uint32_t part, struct look *k)
 {
 	for (uint32_t r = 1; r <= k->n; r++) {
 		struct pair *p = &c->pairs[c->pair_of_row[part][r]];
+		int rc = 0;
 
 		k->entry[r] = PAST_NONE;
 		if (!k->rows[r].packets)
 			continue;
-		if (p->entry == PAST_NONE)
+		if (p->entry == PAST_NONE) {
+			if (past_used(&c->past) == c->past_mapped)
+				rc = counters_map_past(c);
+			if (rc)
+				return rc;
 			p->entry = past_add(&c->past, &k->rows[r]);
+		}
 		if (p->entry == PAST_NONE)
-			return false;
+			return -ENOSPC;
 		k->entry[r] = p->entry;
 	}
-	return true;
+	return 0;
 }
 
 /* What past_empty() is about to do, in this process's own sums. */
@@ -110,6 +116,8 @@ static void move(struct counters *c, uint32_t part, const struct look *k)
 
 static int free_part(struct counters *c, uint32_t part, struct look *k)
 {
+	int rc;
+
 	k->rows = counters_rows(c, part, &k->n);
 	k->freed = 0;
 	choose(c, part, k);
@@ -117,9 +125,10 @@ static int free_part(struct counters *c, uint32_t part, struct look *k)
 		k->freed = 0;
 		return 0;
 	}
-	if (!find_entries(c, part, k)) {
+	rc = find_entries(c, part, k);
+	if (rc) {
 		k->freed = 0;
-		return -ENOSPC;
+		return rc;
 	}
 	move(c, part, k);
 	past_empty(&c->past, part, k->entry, k->keep);

@@ -34,7 +34,8 @@ struct counters {
 	struct map_view state_map, ifs_map, ports_map, cpu_map, index_map;
 	struct map_view rows_map, past_map;
 	struct past_maps past; /* the same */
-	int state_fd;          /* the caller's */
+	uint32_t past_mapped;  /* entries of asm_past */
+	int state_fd, past_fd; /* the caller's */
 	int grace_fd;
 	uint32_t n_cpus;
 	uint32_t rows;
@@ -57,6 +58,12 @@ struct counters {
 	uint64_t drains;
 	int64_t last_drain_ns;
 };
+
+/* Maps asm_past as far as it is used, and PAST_AHEAD entries more: a mapped
+ * array counts as memory of the process as a whole, and this one is large and
+ * rarely used. What was mapped before is not any more. */
+#define PAST_AHEAD 16384u
+int counters_map_past(struct counters *c);
 
 /* The rows of a part, and how many are in use. */
 const struct asm_row *counters_rows(const struct counters *c, uint32_t part,
