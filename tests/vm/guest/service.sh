@@ -144,11 +144,12 @@ rolled_back() {
 	cmp /usr/sbin/asmeterd /mnt/build/asmeterd || fail "not upgraded again"
 }
 
-# a speaker with a part of the Internet's table and a prefix of its own: what
-# it has said is on disk before the power is cut
+# a speaker with a part of the Internet's table and prefixes of its own, in both
+# families, because a table is kept when all of it has been said: what it has
+# said is on disk before the power is cut
 feed_once() {
-	"$B/tests/net/bgpfeed" -n 500 -p 198.18.0.0/15 -a 64999 \
-		-l 127.0.0.1:1179 -6 2001:db8::2 >"$work/feed" 2>&1 &
+	"$B/tests/net/bgpfeed" -n 500 -p 198.18.0.0/15 -p 2001:db8:ffff::/48 \
+		-a 64999 -l 127.0.0.1:1179 -6 2001:db8::2 >"$work/feed" 2>&1 &
 	sed -i 's/^  neighbors: \[\]/  neighbors: [{address: 127.0.0.1, port: 1179, remote-as: 64999, local-address: 127.0.0.2}]\n  router-id: 192.0.2.1/' $conf
 	# not the one of before, without the neighbour
 	rm -f /var/lib/asmeter/table
