@@ -6,7 +6,8 @@ cd /mnt || exit 1
 export HOME=/root PATH=/usr/sbin:/usr/bin:/sbin:/bin B=/mnt/build LC_ALL=C.UTF-8
 script=$(sed -n 's/.*guest=\([^ ]*\).*/\1/p' /proc/cmdline)
 SOAK=$(sed -n 's/.*soak=\([^ ]*\).*/\1/p' /proc/cmdline)
-export SOAK
+# systemd may be slow to answer on a busy machine
+export SOAK SYSTEMD_BUS_TIMEOUT=300s
 bash "tests/vm/guest/$script"
 rc=$?
 if [ $rc != 0 ]; then
