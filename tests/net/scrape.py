@@ -28,8 +28,7 @@ PORT = re.compile(
     r"asmeter_interface_(receive|transmit)_(attributed_|unattributed_)?"
     r'(packets|ip_bytes|wire_bytes)_total\{interface="([^"]*)"')
 
-# What an AS is called can change at any time, and is not known in the first
-# moment after a start.
+# What an AS is called can change at any time.
 NAME = re.compile(r'(?:source|destination)_as_name="(?:[^"\\]|\\.)*",')
 
 
