@@ -22,21 +22,22 @@
  *
  * MEASURED
  *
- * A virtual Zen 4 with two CPUs; medians of eleven rounds, the lowest and the
- * highest. Quiet: it did nothing else, and one packet in twelve of the 85,000
- * pairs met the rows in the order in which they were made; busy: with six other
- * jobs beside it, in any order. Compare, don't quote.
+ * A virtual Zen 4 with two CPUs that did nothing else; medians of eleven
+ * rounds, the lowest and the highest; the next packet's row lies anywhere.
+ * Compare, don't quote.
  *
- *   tests/bench/counters   quiet: PERCPU_HASH  ours  times        busy: times
- *   85,000 pairs, ns an update            216    55  4.3 2.5..5.1  3.1 2.2..3.5
- *   100,000 pairs                         210    53  3.8 2.7..5.9  3.2 3.0..3.8
- *   1,000 pairs                            31    16  1.8 1.5..2.4  1.7 1.2..3.2
+ *   tests/bench/counters      PERCPU_HASH  ours  times
+ *   85,000 pairs, ns an update        397   143   2.7  2.1..4.3
+ *   100,000 pairs                     372   103   3.2  2.0..5.2
+ *   1,000,000 pairs                   499   110   4.6  2.9..5.2
+ *   1,000 pairs                        31    20   1.6  1.0..3.6
  *
  *   100,000 pairs, 2 CPUs, ms a drain
- *   next key and lookup                   219  0.58  375 290..386  362 197..519
- *   lookup_batch of 4,096                  38   1.2   33   27..35   28   7..32
+ *   next key and lookup               228  0.84   255  225..328
+ *   lookup_batch of 4,096              42   1.6    26   23..28
  *
- * Slots filled from the first on, found by a loop, gave 3.0 with 85,000 pairs.
+ * Slots filled from the first on, found by a loop, gave 3.0 with 85,000 pairs
+ * that came in the order of their rows, where these gave 4.3.
  *
  * ROWS AS THE HASH TABLE
  *

@@ -121,10 +121,10 @@
  * 100 Gbit/s of 64-byte frames are 148.8 million packets a second, 4.65
  * million a core and 215 ns a packet with 32 queues; of the mix of a border
  * (600 bytes in the mean) 20 million, 0.63 million a core, 1,600 ns a packet.
- * The program takes 450 to 620 ns on that machine with everything busy and
- * every packet of another pair, each row from memory (bpf/count.h): the mix
- * costs up to two fifths of each core, a flood of smallest frames to random
- * places more than all of it.
+ * The program takes 290 to 500 ns on that machine when every packet is of
+ * another pair and each row comes from memory (bpf/count.h): the mix costs up
+ * to a third of each core, a flood of smallest frames to random places more
+ * than all of it.
  *
  * Table: one, whatever the number of cores; 2^25 words, 128 MB, of which
  * what is announced is filled (make bench, "4 million prefixes"). With 8 cores

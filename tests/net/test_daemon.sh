@@ -187,6 +187,22 @@ stop
 umount /sys/kernel/btf
 "$B/asmeter" detach --all >/dev/null || fail "detach --all"
 
+# one meter at a time writes to the state directory; the next one waits for it
+flock --no-fork /var/lib/asmeter sleep 600 &
+holder=$!
+: >$log
+(
+	wait_for 30 grep -q 'another meter still writes to /var/lib/asmeter' $log
+	echo $? >/run/waited
+	sleep 1
+	grep -q '>up:' $log && echo 2 >/run/waited
+	kill $holder
+) &
+start
+[ "$(cat /run/waited)" = 0 ] || fail "two meters with one state directory"
+stop
+"$B/asmeter" detach --all >/dev/null || fail "detach --all"
+
 # -------------------------------------------------------------- who it is
 python3 -c 'import socket, sys
 s = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)

@@ -2,11 +2,14 @@
 #include "daemon/meter.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/prctl.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/log.h"
@@ -17,6 +20,9 @@
 
 #define BEAT_MS      3000
 #define STATUS_BEATS 4 /* a status line each so many beats */
+/* For a meter that lost its keeper and writes down what it knows. */
+#define STATE_TRIES   150
+#define STATE_WAIT_MS 100
 
 static void say(struct meter *m, enum ipc_type type, uint32_t arg,
 		const char *text)
@@ -337,6 +343,27 @@ static void on_beat(uv_timer_t *t)
 		say_status(m);
 }
 
+/* One meter at a time writes to the state directory: the lock ends with the
+ * process. Without the directory nothing is written. */
+static int own_state(void)
+{
+	const struct timespec wait = {0, STATE_WAIT_MS * 1000000L};
+	int fd = open(CONFIG_STATE_DIR, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	for (int i = 0; fd >= 0 && flock(fd, LOCK_EX | LOCK_NB); i++) {
+		if (errno != EWOULDBLOCK)
+			return 0; /* no locks on this file system */
+		if (i == STATE_TRIES)
+			return -EBUSY;
+		if (i == 0)
+			log_notice("another meter still writes to %s: waiting "
+				   "until it has ended",
+				   CONFIG_STATE_DIR);
+		(void)nanosleep(&wait, NULL);
+	}
+	return 0;
+}
+
 /* As little as the kernel can be made to allow; -errno is fatal. */
 static int fence(void)
 {
@@ -364,6 +391,12 @@ int meter_run(int fd)
 	if (privs_verify_none(why, sizeof(why))) {
 		log_error("%s", why);
 		return EXIT_PRIVILEGE;
+	}
+	if (own_state()) {
+		log_error("another asmeterd writes to %s: there can be one "
+			  "(`pgrep -a asmeterd`)",
+			  CONFIG_STATE_DIR);
+		return EXIT_FAILED;
 	}
 	err = fence();
 	if (err) {
