@@ -34,7 +34,8 @@ INDEX_INLINE __u32 count_hash(const struct count_key *key)
 {
 	__u64 h = (__u64)key->src_ix << 32 | key->dst_ix;
 
-	h ^= (__u64)(key->ifindex << 4 | key->dir << 3 | key->family) << 20;
+	h ^= (__u64)(key->ifindex << 4 | (__u32)key->dir << 3 | key->family)
+	     << 20;
 	h *= 0x9e3779b97f4a7c15ull;
 	h ^= h >> 32;
 	h *= 0xd6e8feb86659fd93ull;
