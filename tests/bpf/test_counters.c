@@ -19,7 +19,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "kernel/counters.h"
+#include "kernel/counters_int.h"
 #include "kernel/load.h"
 
 #define PIN_DIR "/sys/fs/bpf/test"
@@ -609,6 +609,33 @@ static void state_of(const struct kern *k, struct asm_state *ret)
 	cr_assert_eq(bpf_map_lookup_elem(k->map_fd[ASM_MAP_STATE],
 					 &(uint32_t){0}, ret),
 		     0);
+}
+
+/* More entries than there is room for, as damaged pins may say. */
+Test(counters, past_that_cannot_be)
+{
+	struct counters_stats st;
+	struct asm_state state;
+	struct counters *c;
+	struct rig r;
+	uint8_t f[LEN];
+
+	/* room for more than is mapped at first */
+	rig_open(&r, 16384, 1);
+	frame_set(f, 10u << 24, 10u << 24);
+	run(r.k.prog_fd[KERN_PROG_XDP], f, LEN, 5);
+	state_of(&r.k, &state);
+	state.n_past = UINT64_MAX - 3;
+	cr_assert_eq(bpf_map_update_elem(r.k.map_fd[ASM_MAP_STATE],
+					 &(uint32_t){0}, &state, BPF_ANY),
+		     0);
+	cr_assert_eq(counters_open(r.k.map_fd, &c), 0);
+	cr_assert_eq(drain(c, NULL, 0).bucket[ASM_ATTRIBUTED].packets, 5);
+	counters_stats(c, &st);
+	cr_assert_eq(st.past, st.past_room);
+	cr_assert_eq(c->past_mapped, st.past_room, "read, so mapped");
+	counters_close(c);
+	rig_close(&r);
 }
 
 Test(load, adopts_what_is_pinned)

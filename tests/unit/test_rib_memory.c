@@ -4,6 +4,7 @@
  * nothing, and all that it took is there.
  */
 #include <criterion/criterion.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdlib.h>
 
@@ -11,6 +12,7 @@
 
 static unsigned scarce; /* one in so many gets nothing; 0: all get it */
 static unsigned refused;
+static bool no_room; /* to make anything larger */
 static uint64_t rnd_state = 0x9e3779b97f4a7c15;
 
 static uint32_t rnd(uint32_t n)
@@ -36,11 +38,12 @@ static uint32_t scarce_alloc(struct pool *p)
 
 static void *scarce_realloc(void *m, size_t n)
 {
-	return refuse() ? NULL : realloc(m, n);
+	return no_room || refuse() ? NULL : realloc(m, n);
 }
 
 #define pool_alloc scarce_alloc
 #define realloc    scarce_realloc
+#include "route/attr.c"
 #include "route/rib.c"
 #include "route/sorted.c"
 #undef pool_alloc
@@ -144,5 +147,23 @@ Test(rib_memory, refusals_change_nothing)
 	for (int i = 0; i < 4; i++)
 		attr_unref(t, attr[i]);
 	cr_assert_eq(attr_table_count(t), 0);
+	attr_table_free(t);
+}
+
+/* The first set for which there is no number takes none. */
+Test(rib_memory, no_number_for_one_more_set)
+{
+	struct attr_table *t = attr_table_new();
+	struct attr_spec spec = {.origin_as = 1};
+
+	for (; spec.origin_as < BUCKETS_MIN; spec.origin_as++)
+		cr_assert_not_null(attr_intern(t, &spec));
+	no_room = true;
+	cr_assert_null(attr_intern(t, &spec));
+	cr_assert_leq(t->labels.top, t->cap);
+	cr_assert_eq(attr_table_count(t), BUCKETS_MIN - 1);
+	attr_clear_labels(t);
+	no_room = false;
+	cr_assert_eq(attr_number(attr_intern(t, &spec)), BUCKETS_MIN);
 	attr_table_free(t);
 }

@@ -46,11 +46,13 @@ static void view_close(struct map_view *v)
 int counters_map_past(struct counters *c)
 {
 	uint64_t room = (uint64_t)ASM_BANKS * c->n_cpus * c->rows;
-	uint64_t n = c->past.state->n_past + PAST_AHEAD;
+	uint64_t n = c->past.state->n_past;
 	struct map_view v;
 	int rc;
 
+	/* whatever the map says: past_used() holds it against the same bound */
 	n = n < room ? n : room;
+	n = room - n > PAST_AHEAD ? n + PAST_AHEAD : room;
 	rc = view_open(&v, c->past_fd, n * sizeof(struct asm_past),
 		       PROT_READ | PROT_WRITE);
 	if (rc)

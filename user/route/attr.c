@@ -166,22 +166,28 @@ static void table_grow(struct attr_table *t)
 	}
 }
 
+/* A place for the next number, before it is given out: those below
+ * labels.top have one each. */
+static bool numbers_grow(struct attr_table *t)
+{
+	uint32_t cap = t->cap + t->cap / 2;
+	struct attr **m;
+
+	if (t->labels.top < t->cap)
+		return true;
+	m = realloc(t->set, cap * sizeof(struct attr *));
+	if (!m)
+		return false;
+	t->set = m;
+	t->cap = cap;
+	return true;
+}
+
 /* A number for a set; 0 when there is none, or no memory. */
 static uint32_t number_new(struct attr_table *t, struct attr *a)
 {
-	uint32_t n = pool_alloc(&t->labels);
+	uint32_t n = numbers_grow(t) ? pool_alloc(&t->labels) : 0;
 
-	if (n >= t->cap) {
-		uint32_t cap = t->cap + t->cap / 2;
-		struct attr **m = realloc(t->set, cap * sizeof(struct attr *));
-
-		if (!m) {
-			pool_free(&t->labels, n);
-			return 0;
-		}
-		t->set = m;
-		t->cap = cap;
-	}
 	if (n)
 		t->set[n] = a;
 	return n;
