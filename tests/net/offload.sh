@@ -84,11 +84,13 @@ transfer() {
 }
 
 compare() { # compare WHAT NEAR DIR AWAY DIR
-	for _ in 1 2 3; do
+	# the two ends are read one after the other: when a report of multicast
+	# listeners falls between, once more
+	for _ in {1..10}; do
 		sleep 0.5
 		$ctl drain "$2" "$3" | grep -v '^pair' | sort >"$work/near"
 		ctl_far drain "$4" "$5" | grep -v '^pair' | sort >"$work/away"
-		cmp -s "$work/near" "$work/away" && break
+		diff "$work/near" "$work/away" && break
 	done
 	same "$work/away" "$work/near" "$1: $2 $3 and $4 $5"
 	seen=$(awk '$1 == "seen" { print $2 }' "$work/near")
