@@ -5,11 +5,14 @@
  * real origin AS, IPv4 and IPv6, End-of-RIB behind each family.
  *
  *   bgpfeed [-d DATABASE] [-n MAX] [-p OWN-PREFIX]... [-t TOGGLED-PREFIX] [-x]
- *           -a LOCAL-AS -l ADDR[:PORT] -6 NEXT-HOP6
+ *           [-c TO[:PORT]] -a LOCAL-AS -l ADDR[:PORT] -6 NEXT-HOP6
  *
  * ADDR is the IPv4 next hop as well. Prefixes of one origin AS share their
  * UPDATE messages. Prints "sent N4 ipv4 N6 ipv6 in S s from T" per session; T
  * is the monotonic clock at the first UPDATE.
+ *
+ * -c: connects to that address, again and again, instead of waiting for a
+ * neighbour that waits longer with each session that was short.
  *
  * -t: announced by the local AS with the first SIGUSR1, withdrawn with the
  * second, and so on. SIGHUP: the session ends; the next one gets the table
@@ -438,13 +441,12 @@ static void feed_session(struct feed *f, const struct table *t)
 	}
 }
 
-static int feed_listen(const char *addr, struct in_addr *ret)
+static struct sockaddr_in parse_addr(const char *addr)
 {
 	struct sockaddr_in sin = {.sin_family = AF_INET,
 				  .sin_port = htons(179)};
 	char buf[64];
 	char *colon;
-	int fd, one = 1;
 
 	(void)snprintf(buf, sizeof(buf), "%s", addr);
 	colon = strchr(buf, ':');
@@ -456,28 +458,48 @@ static int feed_listen(const char *addr, struct in_addr *ret)
 		fprintf(stderr, "bgpfeed: bad address %s\n", addr);
 		exit(2);
 	}
-	*ret = sin.sin_addr;
-	fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	return sin;
+}
+
+static int feed_bind(struct sockaddr_in sin)
+{
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), one = 1;
+
 	if (fd < 0)
 		die("socket");
 	(void)setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
-	if (bind(fd, (struct sockaddr *)&sin, sizeof(sin)) || listen(fd, 4))
+	if (bind(fd, (struct sockaddr *)&sin, sizeof(sin)))
 		die("bind");
 	return fd;
+}
+
+static int feed_connect(struct sockaddr_in from, const struct sockaddr_in *to)
+{
+	const struct timespec wait = {.tv_nsec = 200000000};
+	int fd;
+
+	from.sin_port = 0;
+	fd = feed_bind(from);
+	if (!connect(fd, (const struct sockaddr *)to, sizeof(*to)))
+		return fd;
+	close(fd);
+	(void)nanosleep(&wait, NULL);
+	return -1;
 }
 
 int main(int argc, char **argv)
 {
 	const char *path = LOC_DB_PATH, *addr = NULL;
+	struct sockaddr_in to = {0}, from;
 	struct feed f = {0};
 	struct loc_entry own[OWN_MAX];
 	struct table t = {0};
 	struct loc_db *db;
 	size_t n_own = 0;
-	int opt, lfd, err;
+	int opt, lfd = -1, err;
 	sigset_t held;
 
-	while ((opt = getopt(argc, argv, "d:n:a:l:6:p:t:x")) != -1) {
+	while ((opt = getopt(argc, argv, "c:d:n:a:l:6:p:t:x")) != -1) {
 		switch (opt) {
 		case 'p':
 			if (n_own == OWN_MAX ||
@@ -504,6 +526,9 @@ int main(int argc, char **argv)
 			break;
 		case 'l':
 			addr = optarg;
+			break;
+		case 'c':
+			to = parse_addr(optarg);
 			break;
 		case '6':
 			(void)inet_pton(AF_INET6, optarg, &f.nh6);
@@ -539,9 +564,16 @@ int main(int argc, char **argv)
 	f.buf = malloc(BUF_LEN);
 	if (!f.buf)
 		die("malloc");
-	lfd = feed_listen(addr, &f.nh4);
+	from = parse_addr(addr);
+	f.nh4 = from.sin_addr;
+	if (!to.sin_family) {
+		lfd = feed_bind(from);
+		if (listen(lfd, 4))
+			die("listen");
+	}
 	for (;;) {
-		f.fd = accept4(lfd, NULL, NULL, SOCK_CLOEXEC);
+		f.fd = to.sin_family ? feed_connect(from, &to)
+				     : accept4(lfd, NULL, NULL, SOCK_CLOEXEC);
 		if (f.fd < 0)
 			continue;
 		f.used = 0;

@@ -25,7 +25,7 @@ bgp:
   listen: ["10.0.0.1:179"]
   stale-time: 120s
   neighbors:
-    - {address: 10.0.0.2, remote-as: 64999, port: 1179, description: feed}
+    - {address: 10.0.0.2, remote-as: 64999, passive: true, description: feed}
     - {address: 10.0.0.3, remote-as: 65003, passive: true, description: good}
     - {address: 10.0.0.4, remote-as: 65004, passive: true, description: slow}
     - {address: 10.0.0.5, remote-as: 65005, passive: true, hold-time: 3, description: silent}
@@ -41,7 +41,8 @@ refused() { metric asmeter_bgp_refused_connections_total; }
 over() { [ "$("${@:2}")" -gt "$1" ]; }
 tables() { grep -c 'feed: IPv[46] table complete' "$log"; }
 feed_on() {
-	ip netns exec far "$B/tests/net/bgpfeed" -a 64999 -l 10.0.0.2:1179 -6 2001:db8::2 >/dev/null &
+	ip netns exec far "$B/tests/net/bgpfeed" -a 64999 -l 10.0.0.2 \
+		-c 10.0.0.1 -6 2001:db8::2 >/dev/null &
 	feed=$!
 	feed_complete
 }
