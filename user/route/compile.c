@@ -75,10 +75,26 @@ static struct melt *melt_at(const struct compiler *c, uint32_t ref)
 	return &c->melt[ref & ~IS_NODE];
 }
 
-/* Room is made for a whole region before: at most two for each prefix and each
- * of the branches between them. */
+/* Room for one more node; -ENOMEM. */
+static int melt_grow(struct compiler *c)
+{
+	uint32_t cap = c->cap_melt ? c->cap_melt * 2 : 256;
+	struct melt *m = realloc(c->melt, cap * sizeof(*m));
+
+	if (!m)
+		return -ENOMEM;
+	c->melt = m;
+	c->cap_melt = cap;
+	return 0;
+}
+
+/* Without memory an answer that compile_region() does not use. */
 static uint32_t melt_new(struct compiler *c, struct melt m)
 {
+	if (c->n_melt == c->cap_melt && !c->rc_melt)
+		c->rc_melt = melt_grow(c);
+	if (c->rc_melt)
+		return ASM_AS_NONE;
 	c->melt[c->n_melt] = m;
 	return c->n_melt++ | IS_NODE;
 }
@@ -175,21 +191,6 @@ static uint32_t melt_region(struct compiler *c, struct rib_cursor *at,
 		len = same;
 	}
 	return melt_stretch(c, &key, depth, len, ref, label);
-}
-
-static int melt_room(struct compiler *c, uint32_t n)
-{
-	struct melt *m;
-
-	if (n <= c->cap_melt)
-		return 0;
-	n += n / 2 + 64;
-	m = realloc(c->melt, n * sizeof(*m));
-	if (!m)
-		return -ENOMEM;
-	c->melt = m;
-	c->cap_melt = n;
-	return 0;
 }
 
 /* -------------------------------------------------------------- entries */
@@ -385,11 +386,12 @@ int compile_region(struct compiler *c, const struct region *g,
 
 	c->n_melt = 0;
 	c->n_built = 0;
-	if (melt_room(c, 4 * (uint32_t)rib_count_within(at->rib, p)))
-		return -ENOMEM;
+	c->rc_melt = 0;
 	if (at->len != RIB_END &&
 	    prefix_common(at->hi, at->lo, p->hi, p->lo) >= p->len)
 		ref = melt_region(c, at, p->len, g->label);
+	if (c->rc_melt)
+		return c->rc_melt;
 	e = emit(&b, ref, p->len, g->steps);
 	if (b.rc) {
 		for (uint32_t i = 0; i < c->n_built; i++)

@@ -126,9 +126,6 @@ void rib_seek(struct rib_cursor *c, const struct rib *rib,
 	      const struct prefix *p);
 void rib_next(struct rib_cursor *c);
 
-/* How many prefixes are within p, itself included. */
-size_t rib_count_within(const struct rib *rib, const struct prefix *p);
-
 /* The label of the longest prefix that covers p and is shorter than it, 0
  * without one. */
 uint32_t rib_label_over(const struct rib *rib, const struct prefix *p);

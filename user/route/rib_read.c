@@ -68,11 +68,6 @@ void rib_next(struct rib_cursor *c)
 	cursor_read(c);
 }
 
-size_t rib_count_within(const struct rib *rib, const struct prefix *p)
-{
-	return sorted_count_within(&rib->set[p->family], p);
-}
-
 uint32_t rib_label_over(const struct rib *rib, const struct prefix *p)
 {
 	struct sorted_at at;

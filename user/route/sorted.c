@@ -231,58 +231,21 @@ static void next_leaf(const struct sorted *s, struct sorted_at *at)
 	at->leaf = leaf_at(s, shelf_at(s, at->top)->leaf[at->child]);
 }
 
-/* The first entry that is not below p (with = 1: nor p itself). */
-static void seek(const struct sorted *s, const struct prefix *p, unsigned with,
+void sorted_seek(const struct sorted *s, const struct prefix *p,
 		 struct sorted_at *ret)
 {
 	*ret = (struct sorted_at){0};
 	if (!s->n_top)
 		return;
-	descend(s, p, with, ret);
+	descend(s, p, 0, ret);
 	if (ret->i == leaf_count(s, ret))
 		next_leaf(s, ret);
-}
-
-void sorted_seek(const struct sorted *s, const struct prefix *p,
-		 struct sorted_at *ret)
-{
-	seek(s, p, 0, ret);
 }
 
 void sorted_next(const struct sorted *s, struct sorted_at *at)
 {
 	if (++at->i == leaf_count(s, at))
 		next_leaf(s, at);
-}
-
-/* The prefix that stands behind all others within p: its last address. */
-static struct prefix last_within(const struct prefix *p)
-{
-	struct prefix q = *p;
-
-	q.len = (uint8_t)family_bits((enum family)p->family);
-	for (unsigned i = p->len; i < q.len; i++) {
-		if (i < 64)
-			q.hi |= UINT64_C(1) << (63 - i);
-		else
-			q.lo |= UINT64_C(1) << (127 - i);
-	}
-	return q;
-}
-
-size_t sorted_count_within(const struct sorted *s, const struct prefix *p)
-{
-	struct prefix last = last_within(p);
-	struct sorted_at at, to;
-	size_t n = 0;
-
-	seek(s, p, 0, &at);
-	seek(s, &last, 1, &to);
-	while (at.leaf != to.leaf) {
-		n += leaf_count(s, &at) - at.i;
-		next_leaf(s, &at);
-	}
-	return n + to.i - at.i;
 }
 
 /* The last entry that is p or before it. */

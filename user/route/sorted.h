@@ -66,9 +66,6 @@ void sorted_seek(const struct sorted *s, const struct prefix *p,
 		 struct sorted_at *ret);
 void sorted_next(const struct sorted *s, struct sorted_at *at);
 
-/* How many are within p, itself included. */
-size_t sorted_count_within(const struct sorted *s, const struct prefix *p);
-
 /* Calls fn for each in order; those for which it returns false are removed. fn
  * must neither insert nor remove. */
 void sorted_sweep(struct sorted *s,
