@@ -206,15 +206,11 @@ static struct opath *oracle_stale(int src, int prefix)
 	return NULL;
 }
 
-static void step_announce(struct rib *rib, int src, int prefix, uint32_t now)
+static void oracle_announce(int src, int prefix, uint32_t id, int a,
+			    uint32_t now)
 {
-	uint32_t id = rnd(PATH_IDS);
-	int a = (int)rnd(N_ATTR);
 	struct opath *p = oracle_find(src, prefix, id);
 
-	cr_assert_eq(rib_announce(rib, src_no[src], &universe[prefix], id,
-				  attrs[a], now),
-		     0);
 	if (!p) {
 		p = oracle_stale(src, prefix);
 		if (p)
@@ -233,6 +229,54 @@ static void step_announce(struct rib *rib, int src, int prefix, uint32_t now)
 		p->since = now;
 	p->attr = a;
 	p->stale = false;
+}
+
+static void step_announce(struct rib *rib, int src, int prefix, uint32_t now)
+{
+	uint32_t id = rnd(PATH_IDS);
+	int a = (int)rnd(N_ATTR);
+
+	cr_assert_eq(rib_announce(rib, src_no[src], &universe[prefix], id,
+				  attrs[a], now),
+		     0);
+	oracle_announce(src, prefix, id, a, now);
+}
+
+static int by_place(const void *a, const void *b)
+{
+	const struct prefix *x = &universe[*(const int *)a];
+	const struct prefix *y = &universe[*(const int *)b];
+
+	if (x->family != y->family)
+		return x->family < y->family ? -1 : 1;
+	if (x->hi != y->hi)
+		return x->hi < y->hi ? -1 : 1;
+	if (x->lo != y->lo)
+		return x->lo < y->lo ? -1 : 1;
+	return (int)x->len - (int)y->len;
+}
+
+/* Several at once, in order more often than not. */
+static void step_run(struct rib *rib, int src, uint32_t now)
+{
+	struct prefix p[N_PREFIX];
+	int order[N_PREFIX], a = (int)rnd(N_ATTR);
+	size_t from = rnd(N_PREFIX), n, done = 0;
+
+	for (int i = 0; i < N_PREFIX; i++)
+		order[i] = i;
+	if (rnd(4))
+		qsort(order, N_PREFIX, sizeof(order[0]), by_place);
+	for (size_t i = from; i < N_PREFIX; i++)
+		p[i] = universe[order[i]];
+	cr_assert_eq(rib_announce_run(rib, src_no[src], &p[from],
+				      N_PREFIX - from, attrs[a], now, &n),
+		     0);
+	cr_assert(n >= 1 && n <= N_PREFIX - from);
+	for (; done < n; done++) {
+		cr_assert_eq(p[from + done].family, p[from].family);
+		oracle_announce(src, order[from + done], 0, a, now);
+	}
 }
 
 static void step_withdraw(struct rib *rib, int src, int prefix)
@@ -356,7 +400,9 @@ Test(rib, oracle)
 		for (int i = 0; i < N_PREFIX; i++)
 			before[i] = visible(i);
 		memset(noticed, 0, sizeof(noticed));
-		if (what < 55)
+		if (what < 10)
+			step_run(rib, src, (uint32_t)step);
+		else if (what < 50)
 			step_announce(rib, src, prefix, (uint32_t)step);
 		else if (what < 97)
 			step_withdraw(rib, src, prefix);
@@ -491,6 +537,47 @@ Test(rib, bounds)
 	rib_free(rib);
 	attr_unref(t, a);
 	cr_assert_eq(attr_table_count(t), 0);
+	attr_table_free(t);
+}
+
+/* Several at once go as far as they may. */
+Test(rib, bounds_of_a_run)
+{
+	struct attr_table *t = attr_table_new();
+	struct rib *rib = rib_new(t);
+	struct rib_source_cfg cfg = {.kind = RIB_BGP, .max_prefixes = 3};
+	struct attr_spec spec = {.origin_as = 1};
+	struct attr *a = attr_intern(t, &spec);
+	struct prefix p[8];
+	int src = rib_source_add(rib, &cfg);
+	size_t n = 77;
+
+	for (uint32_t i = 0; i < 8; i++)
+		p[i] = (struct prefix){.hi = (uint64_t)i << 40, .len = 24};
+	p[2].len = 33;
+	cr_assert_eq(rib_announce_run(rib, src, p, 8, a, 0, &n), 0);
+	cr_assert_eq(n, 2, "up to what cannot be");
+	cr_assert_eq(rib_announce_run(rib, src, p + 2, 6, a, 0, &n), -EINVAL);
+	cr_assert_eq(rib_announce_run(rib, src, p + 3, 5, a, 0, &n), 0);
+	cr_assert_eq(n, 1, "up to the bound");
+	cr_assert_eq(rib_announce_run(rib, src, p + 4, 4, a, 0, &n), -EDQUOT);
+	cr_assert_eq(rib_announce_run(rib, src, p + 3, 5, a, 0, &n), 0);
+	cr_assert_eq(n, 1, "what is there, at the bound");
+	cr_assert_eq(rib_announce_run(rib, -1, p, 8, a, 0, &n), -EINVAL);
+	cr_assert_eq(rib_announce_run(rib, src + 1, p, 8, a, 0, &n), -EINVAL);
+	cr_assert_eq(rib_source_paths(rib, src, FAMILY_IP4), 3);
+	cfg.max_prefixes = 0;
+	cr_assert_eq(rib_source_update(rib, src, &cfg), 0);
+	p[5].family = FAMILY_IP6;
+	p[6].family = FAMILIES;
+	cr_assert_eq(rib_announce_run(rib, src, p + 4, 4, a, 0, &n), 0);
+	cr_assert_eq(n, 1, "of one family");
+	cr_assert_eq(rib_announce_run(rib, src, p + 6, 2, a, 0, &n), -EINVAL);
+	cr_assert_eq(rib_source_paths(rib, src, FAMILY_IP4), 4);
+	rib_source_del(rib, src);
+	attr_unref(t, a);
+	cr_assert_eq(attr_table_count(t), 0, "each path had its reference");
+	rib_free(rib);
 	attr_table_free(t);
 }
 

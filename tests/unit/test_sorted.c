@@ -183,9 +183,9 @@ static void check_questions(const struct sorted *s, size_t times)
 static void add(struct sorted *s, struct entry *e)
 {
 	struct sorted_at at;
-	bool made;
+	size_t made;
 
-	cr_assert_eq(sorted_insert(s, &e->p, &at, &made), 0);
+	cr_assert_eq(sorted_insert(s, &e->p, 1, &at, &made), 0);
 	cr_assert_eq(made, e->value == 0);
 	if (!made) {
 		cr_assert_eq(at.leaf->value[at.i], e->value);
@@ -198,6 +198,40 @@ static void add(struct sorted *s, struct entry *e)
 	at.leaf->value[at.i] = e->value;
 	at.leaf->since_s[at.i] = e->value * 3;
 	at.leaf->source[at.i] = (uint8_t)e->value;
+}
+
+/* Some that follow each other in the universe, or stand still, or go back; what
+ * is made of them at once are new ones, in order, with nothing in between. */
+static void add_run(struct sorted *s, size_t from)
+{
+	struct prefix p[6];
+	size_t n = 1 + rnd() % 6, e[6], made;
+	struct sorted_at at;
+
+	for (size_t i = 0, k = from; i < n; i++) {
+		e[i] = k;
+		p[i] = all[k].p;
+		k += rnd() % 8 ? 1 : rnd() % 4;
+		k = rnd() % 16 && k < n_all ? k : rnd() % n_all;
+	}
+	cr_assert_eq(sorted_insert(s, p, n, &at, &made), 0);
+	if (all[e[0]].value) {
+		cr_assert_eq(made, 0);
+		cr_assert_eq(at.leaf->value[at.i], all[e[0]].value);
+		return;
+	}
+	cr_assert(made >= 1 && made <= n);
+	for (size_t i = 0; i < made; i++, at.i++) {
+		struct prefix q = sorted_prefix(s, &at);
+
+		cr_assert(prefix_equal(&q, &p[i]));
+		cr_assert(i == 0 || e[i] > e[i - 1]);
+		cr_assert_eq(all[e[i]].value + at.leaf->value[at.i], 0);
+		all[e[i]].value = 1 + (uint32_t)(rnd() >> 40);
+		at.leaf->value[at.i] = all[e[i]].value;
+		at.leaf->since_s[at.i] = all[e[i]].value * 3;
+		at.leaf->source[at.i] = (uint8_t)all[e[i]].value;
+	}
 }
 
 static void drop(struct sorted *s, struct entry *e)
@@ -254,8 +288,11 @@ static void churn(enum family f)
 
 		for (unsigned i = 0; i < 8000; i++) {
 			struct entry *e = &all[from + rnd() % span];
+			bool more = rnd() % 10 < (turn % 4 < 2 ? 8 : 2);
 
-			if (rnd() % 10 < (turn % 4 < 2 ? 8 : 2))
+			if (more && turn % 5 == 1)
+				add_run(&s, (size_t)(e - all));
+			else if (more)
 				add(&s, e);
 			else
 				drop(&s, e);
@@ -281,6 +318,34 @@ Test(sorted, churn_ip4)
 Test(sorted, churn_ip6)
 {
 	churn(FAMILY_IP6);
+}
+
+/* What comes in order goes into an empty place as far as the leaf has room. */
+Test(sorted, run)
+{
+	struct prefix p[40];
+	struct sorted_at at;
+	struct sorted s;
+	size_t made;
+
+	for (unsigned i = 0; i < 40; i++)
+		p[i] = (struct prefix){.hi = (uint64_t)(i + 1) << 40,
+				       .len = 24};
+	sorted_init(&s, FAMILY_IP4);
+	cr_assert_eq(sorted_insert(&s, &p[20], 1, &at, &made), 0);
+	cr_assert_eq(made, 1);
+	cr_assert_eq(sorted_insert(&s, &p[15], 9, &at, &made), 0);
+	cr_assert_eq(made, 5, "up to the one that is there");
+	cr_assert_eq(at.i, 0);
+	cr_assert_eq(sorted_insert(&s, &p[20], 9, &at, &made), 0);
+	cr_assert_eq(made, 0, "it is there");
+	cr_assert_eq(at.i, 5);
+	cr_assert_eq(sorted_insert(&s, &p[21], 19, &at, &made), 0);
+	cr_assert_eq(made, 19);
+	cr_assert_eq(sorted_insert(&s, p, 15, &at, &made), 0);
+	cr_assert_eq(made, SORTED_LEAF - 25, "the leaf is full");
+	cr_assert_eq(s.n, SORTED_LEAF);
+	sorted_done(&s);
 }
 
 /* -------------------------------------------------------------- in order */

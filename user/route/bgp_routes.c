@@ -232,25 +232,61 @@ static void over_limit(struct bgp_conn *c, enum family f)
 	bgp_routes_flush(p);
 }
 
-/* False when the session is over. */
-static bool announce_one(struct bgp_conn *c, const struct prefix *prefix,
-			 uint32_t id, struct attr *attr, uint32_t now_s)
+/* Prefixes of an UPDATE that are looked at together. */
+struct nlri_batch {
+	struct prefix prefix[64];
+	uint32_t id[64];
+	size_t n;
+	bool add_path;
+};
+
+static bool batch_read(struct nlri_batch *b, struct bgp_nlri *nlri)
+{
+	b->n = 0;
+	b->add_path = nlri->add_path;
+	while (b->n < sizeof(b->id) / sizeof(b->id[0]) &&
+	       bgp_nlri_next(nlri, &b->prefix[b->n], &b->id[b->n]))
+		b->n++;
+	return b->n > 0;
+}
+
+/* What the RIB did not take. False when the session is over. */
+static bool not_taken(struct bgp_conn *c, int rc, enum family f)
 {
 	struct bgp_peer *p = c->peer;
-	int rc = rib_announce(p->set->rib, p->src, prefix, id, attr, now_s);
 
-	p->counters[BGP_C_ANNOUNCED]++;
-	if (rc == 0)
+	if (rc != -EDQUOT) {
+		p->counters[BGP_C_NO_MEMORY]++;
 		return true;
-	if (rc == -EDQUOT) {
-		p->counters[BGP_C_MAX_PREFIX]++;
-		if (p->cfg.max_prefixes && paths_of(p) >= p->cfg.max_prefixes) {
-			over_limit(c, (enum family)prefix->family);
-			return false;
-		}
-		return true; /* too many paths of one prefix: dropped */
 	}
-	p->counters[BGP_C_NO_MEMORY]++;
+	p->counters[BGP_C_MAX_PREFIX]++;
+	if (p->cfg.max_prefixes && paths_of(p) >= p->cfg.max_prefixes) {
+		over_limit(c, f);
+		return false;
+	}
+	return true; /* too many paths of one prefix: dropped */
+}
+
+/* False when the session is over. */
+static bool announce_batch(struct bgp_conn *c, const struct nlri_batch *b,
+			   struct attr *attr, uint32_t now_s)
+{
+	struct bgp_peer *p = c->peer;
+	struct rib *rib = p->set->rib;
+
+	for (size_t i = 0, n; i < b->n; i += n) {
+		const struct prefix *prefix = &b->prefix[i];
+		int rc;
+
+		n = 1;
+		rc = b->add_path ? rib_announce(rib, p->src, prefix, b->id[i],
+						attr, now_s)
+				 : rib_announce_run(rib, p->src, prefix,
+						    b->n - i, attr, now_s, &n);
+		p->counters[BGP_C_ANNOUNCED] += n;
+		if (rc && !not_taken(c, rc, (enum family)prefix->family))
+			return false;
+	}
 	return true;
 }
 
@@ -258,8 +294,8 @@ static bool announce_all(struct bgp_conn *c, struct bgp_nlri nlri,
 			 const struct attr_spec *spec)
 {
 	struct bgp_peer *p = c->peer;
-	uint32_t now_s = (uint32_t)time(NULL), id;
-	struct prefix prefix;
+	uint32_t now_s = (uint32_t)time(NULL);
+	struct nlri_batch batch;
 	struct attr *attr;
 	bool more = true;
 
@@ -272,8 +308,8 @@ static bool announce_all(struct bgp_conn *c, struct bgp_nlri nlri,
 		withdraw_all(p, nlri);
 		return true;
 	}
-	while (more && bgp_nlri_next(&nlri, &prefix, &id))
-		more = announce_one(c, &prefix, id, attr, now_s);
+	while (more && batch_read(&batch, &nlri))
+		more = announce_batch(c, &batch, attr, now_s);
 	attr_unref(p->set->attrs, attr);
 	if (more && p->eor[nlri.family])
 		table_complete(p, nlri.family);

@@ -334,19 +334,15 @@ static int list_add(struct rib *rib, const struct sorted_at *at,
 	return 0;
 }
 
+/* Adds a path to those of a prefix, or the first one when it has an id. */
 static int path_add(struct rib *rib, const struct place *pl,
 		    const struct path *path)
 {
 	struct before old = place_before(rib, pl);
-	int rc = 0;
+	int rc = place_open(rib, &pl->at);
 
-	if (!old.routed && path_plain(path)) {
-		place_put(&pl->at, path);
-	} else {
-		rc = place_open(rib, &pl->at);
-		if (!rc)
-			rc = list_add(rib, &pl->at, path);
-	}
+	if (!rc)
+		rc = list_add(rib, &pl->at, path);
 	if (rc) {
 		place_close(rib, &pl->at);
 		return rc;
@@ -355,6 +351,23 @@ static int path_add(struct rib *rib, const struct place *pl,
 	rib->source[path->source]->paths[pl->set->family]++;
 	place_settle(rib, pl, old);
 	return 0;
+}
+
+/* Puts the path in n places that were made for these prefixes. */
+static void plain_add(struct rib *rib, const struct place *pl,
+		      const struct prefix *p, size_t n, const struct path *path)
+{
+	struct attr *a = attr_at(rib->attrs, path->attr);
+	struct sorted_at at = pl->at;
+
+	for (size_t i = 0; i < n; i++, at.i++) {
+		place_put(&at, path);
+		(void)attr_ref(a);
+	}
+	rib->source[path->source]->paths[pl->set->family] += n;
+	label_set(rib, path->attr, attr_origin_as(a));
+	for (size_t i = 0; rib->changed && i < n; i++)
+		rib->changed(rib->changed_ctx, &p[i]);
 }
 
 /* What an announcement makes of the path that it replaces; the attributes that
@@ -408,11 +421,14 @@ static void plain_replace(struct rib *rib, const struct place *pl,
 		attr_unref(rib->attrs, attr_at(rib->attrs, was));
 }
 
-static bool source_full(const struct source *s)
+/* How many more paths the source may have. */
+static size_t source_room(const struct source *s)
 {
-	return s->cfg.max_prefixes &&
-	       s->paths[FAMILY_IP4] + s->paths[FAMILY_IP6] >=
-		       s->cfg.max_prefixes;
+	size_t n = s->paths[FAMILY_IP4] + s->paths[FAMILY_IP6];
+
+	if (!s->cfg.max_prefixes)
+		return SIZE_MAX;
+	return n < s->cfg.max_prefixes ? s->cfg.max_prefixes - n : 0;
 }
 
 /* With a list, or about to become one. */
@@ -438,44 +454,86 @@ static int list_announce(struct rib *rib, const struct place *pl, bool full,
 	return rc;
 }
 
+/* How many of n prefixes can be, and are of the family of the first. */
+static size_t count_valid(const struct prefix *p, size_t n)
+{
+	size_t i = 0;
+
+	while (i < n && p[i].family < FAMILIES && p[i].family == p[0].family &&
+	       p[i].len <= family_bits((enum family)p[i].family))
+		i++;
+	return i;
+}
+
+/* The path for one prefix that is there already. */
+static int path_announce(struct rib *rib, const struct place *pl, bool full,
+			 const struct path *path)
+{
+	if (is_list(*value_of(&pl->at)) || !path_plain(path) ||
+	    pl->at.leaf->source[pl->at.i] != path->source)
+		return list_announce(rib, pl, full, path);
+	plain_replace(rib, pl, path);
+	return 0;
+}
+
 /* One walk finds the place or makes it; that of a source at its bound makes
  * none. What is left without a path by a failure goes again. */
-int rib_announce(struct rib *rib, int src, const struct prefix *p,
-		 uint32_t path_id, struct attr *attr, uint32_t now_s)
+static int announce(struct rib *rib, const struct prefix *p, size_t n,
+		    const struct path *path, size_t *ret_n)
 {
-	struct source *s = source_at(rib, src);
-	const struct path path = {.attr = attr_number(attr),
-				  .since_s = now_s,
-				  .path_id = path_id,
-				  .source = (uint8_t)src};
+	size_t room = source_room(rib->source[path->source]), made = 0;
 	struct place pl;
-	bool full, made = false;
-	uint32_t value;
 	int rc = 0;
 
-	if (!s || p->family >= FAMILIES ||
-	    p->len > family_bits((enum family)p->family))
+	n = count_valid(p, n);
+	if (!n)
 		return -EINVAL;
 	pl.set = &rib->set[p->family];
-	full = source_full(s);
-	if (!full)
-		rc = sorted_insert(pl.set, p, &pl.at, &made);
+	if (room)
+		rc = sorted_insert(pl.set, p, n < room ? n : room, &pl.at,
+				   &made);
 	else if (!sorted_find(pl.set, p, &pl.at))
 		rc = -EDQUOT;
 	if (rc)
 		return rc;
-	value = *value_of(&pl.at);
-	if (made) {
-		rc = path_add(rib, &pl, &path);
-		if (rc)
-			sorted_remove(pl.set, pl.at);
-	} else if (!is_list(value) && path_plain(&path) &&
-		   pl.at.leaf->source[pl.at.i] == src) {
-		plain_replace(rib, &pl, &path);
-	} else {
-		rc = list_announce(rib, &pl, full, &path);
+	*ret_n = made ? made : 1;
+	if (!made)
+		return path_announce(rib, &pl, !room, path);
+	if (path_plain(path)) {
+		plain_add(rib, &pl, p, made, path);
+		return 0;
 	}
+	rc = path_add(rib, &pl, path);
+	if (rc)
+		sorted_remove(pl.set, pl.at);
 	return rc;
+}
+
+static struct path path_of(int src, uint32_t path_id, const struct attr *attr,
+			   uint32_t now_s)
+{
+	return (struct path){.attr = attr_number(attr),
+			     .since_s = now_s,
+			     .path_id = path_id,
+			     .source = (uint8_t)src};
+}
+
+int rib_announce(struct rib *rib, int src, const struct prefix *p,
+		 uint32_t path_id, struct attr *attr, uint32_t now_s)
+{
+	const struct path path = path_of(src, path_id, attr, now_s);
+	size_t n;
+
+	return source_at(rib, src) ? announce(rib, p, 1, &path, &n) : -EINVAL;
+}
+
+int rib_announce_run(struct rib *rib, int src, const struct prefix *p, size_t n,
+		     struct attr *attr, uint32_t now_s, size_t *ret_n)
+{
+	const struct path path = path_of(src, 0, attr, now_s);
+
+	return source_at(rib, src) ? announce(rib, p, n, &path, ret_n)
+				   : -EINVAL;
 }
 
 /* Takes path n out of a list and frees it, the attributes excepted: those are

@@ -79,6 +79,12 @@ void rib_source_del(struct rib *rib, int src);
  * bound; -EINVAL for a source or prefix length that cannot be. */
 int rib_announce(struct rib *rib, int src, const struct prefix *p,
 		 uint32_t path_id, struct attr *attr, uint32_t now_s);
+/* The same, with path id 0, for the first of n >= 1 prefixes and for as many of
+ * the others as can be taken along: those that come in order and are new, with
+ * nothing between them. *ret_n: for how many it was. A failure is of the first
+ * and nothing was done. */
+int rib_announce_run(struct rib *rib, int src, const struct prefix *p, size_t n,
+		     struct attr *attr, uint32_t now_s, size_t *ret_n);
 /* Removes the path; -ENOENT when there was none (nothing changes). */
 int rib_withdraw(struct rib *rib, int src, const struct prefix *p,
 		 uint32_t path_id);

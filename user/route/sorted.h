@@ -51,10 +51,12 @@ size_t sorted_bytes(const struct sorted *s);
 
 bool sorted_find(const struct sorted *s, const struct prefix *p,
 		 struct sorted_at *ret);
-/* Finds it or makes it, then with value, since_s and source 0; *ret_made says
- * which. -ENOMEM. */
-int sorted_insert(struct sorted *s, const struct prefix *p,
-		  struct sorted_at *ret, bool *ret_made);
+/* Finds the first of n >= 1 prefixes, or makes it and those of the others that
+ * come to stand right behind it, as long as they are given in order and the
+ * leaf has room. *ret_made: how many were made, one behind the other, with
+ * value, since_s and source 0; 0: the first was there. -ENOMEM. */
+int sorted_insert(struct sorted *s, const struct prefix *p, size_t n,
+		  struct sorted_at *ret, size_t *ret_made);
 void sorted_remove(struct sorted *s, struct sorted_at at);
 
 /* The longest of at most max_len bits that covers the address. */
