@@ -159,6 +159,31 @@ Test(routes, few_changes_are_published_in_their_turn)
 	cr_assert_eq(as_of_host(r, 1000 + FEW_CHANGES), 9);
 }
 
+/* The snapshot leaves a feed time to bring its other family. */
+Test(routes, snapshot_is_not_of_the_first_family_only)
+{
+	struct config cfg = {.libloc = {.use = CONFIG_LOC_NEVER},
+			     .bgp = {.n_neighbors = 1}};
+	struct config_neighbor n = {.families = 3};
+	struct routes *r = routes_new();
+	int bgp;
+
+	cfg.bgp.neighbors = &n;
+	r->cfg = &cfg;
+	r->turn.data = r;
+	r->loc_tried = mono_now();
+	cr_assert_eq(add_source(r, RIB_BGP, "bgp", &bgp), 0);
+	announce_host(r, bgp, 1);
+	routes_bgp_complete(r, FAMILY_IP4);
+	on_turn(&r->turn);
+	cr_assert(settled(r), "when the daemon stops it is written");
+	cr_assert(!snap_due(r));
+	r->completed = mono_add_ns(mono_now(), -3 * NSEC_PER_SEC);
+	cr_assert(snap_due(r));
+	routes_bgp_complete(r, FAMILY_IP6);
+	cr_assert(!snap_due(r));
+}
+
 /* A table found pinned answers until the overrides have been read, however soon
  * a feed is complete. */
 Test(routes, pinned_table_waits_for_the_overrides)

@@ -19,6 +19,7 @@
 #define INSTALL_CHUNK 20000u /* prefixes a turn of the loop: some 10 ms */
 #define FEW_CHANGES   256u   /* are published at once */
 #define PAUSE_FACTOR  4 /* … after a pause of so many times the last one */
+#define SNAP_WAIT_NS  (2 * NSEC_PER_SEC)
 #define LOC_RETRY_NS  (600 * NSEC_PER_SEC) /* also to see a newer file */
 
 struct region {
@@ -51,6 +52,7 @@ struct routes {
 
 	struct mono started;
 	bool bgp_complete[FAMILIES];
+	struct mono completed; /* the last feed that became so */
 	unsigned feeds[FAMILIES]; /* that have become complete so far */
 	struct mono first_feed[FAMILIES];
 	bool loc_have[FAMILIES];
@@ -157,6 +159,15 @@ static bool settled(const struct routes *r)
 	       !table_held(r->table, FAMILY_IP6);
 }
 
+/* The feed of one family is followed by that of the other as a rule: a snapshot
+ * in between is of half a table, and to copy it takes 20 ms from the other. */
+static bool snap_due(const struct routes *r)
+{
+	return settled(r) &&
+	       (!r->completed.ns ||
+		mono_diff_ns(r->completed, mono_now()) > SNAP_WAIT_NS);
+}
+
 /* The old answers stay until there are new ones: see review(). */
 static void on_flush(uv_timer_t *t)
 {
@@ -165,7 +176,7 @@ static void on_flush(uv_timer_t *t)
 	review(r);
 	if (!r->seal && !r->gap[FAMILY_IP4] && !r->gap[FAMILY_IP6])
 		flush_table(r);
-	if (settled(r))
+	if (snap_due(r))
 		snap_turn(&r->snap, r->cfg->snapshot_interval_ms);
 }
 
@@ -670,8 +681,9 @@ void routes_configure(struct routes *r, const struct config *cfg)
 
 void routes_bgp_complete(struct routes *r, enum family f)
 {
+	r->completed = mono_now();
 	if (!r->feeds[f]++)
-		r->first_feed[f] = mono_now();
+		r->first_feed[f] = r->completed;
 	if (!bgp_paths(r, f))
 		return; /* an empty feed is no table */
 	r->complete_now |= !r->bgp_complete[f];
