@@ -52,7 +52,7 @@ struct routes {
 
 	struct mono started;
 	bool bgp_complete[FAMILIES];
-	struct mono completed; /* the last feed that became so */
+	struct mono completed;    /* the last feed that became so */
 	unsigned feeds[FAMILIES]; /* that have become complete so far */
 	struct mono first_feed[FAMILIES];
 	bool loc_have[FAMILIES];

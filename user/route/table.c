@@ -284,29 +284,30 @@ static void flush_plain(struct table *t, struct root *r, uint32_t slot,
 /* Whether the prefix at the cursor, which is not before `in`, is within it; a
  * cursor that is further back is put there. */
 static bool seek_within(const struct table *t, struct rib_cursor *at,
-			const struct prefix *in)
+			struct prefix in)
 {
-	if (at->len != RIB_END && at->hi < in->hi)
-		rib_seek(at, t->rib, in);
+	if (at->len != RIB_END && at->hi < in.hi)
+		rib_seek(at, t->rib, &in);
 	return at->len != RIB_END &&
-	       prefix_common(at->hi, at->lo, in->hi, in->lo) >= in->len;
+	       prefix_common(at->hi, at->lo, in.hi, in.lo) >= in.len;
 }
 
 /*
- * The marked ones of the slots within a prefix. label is of what is shorter and
- * covers it; the cursor is not behind its first route. Recursion follows the
- * bits of the root. Returns -EAGAIN when it is time for a reclaim, else the
- * last failure.
+ * The marked ones of the slots within the first len bits of hi. label is of what
+ * is shorter and covers them; the cursor is not behind the first route there.
+ * Recursion follows the bits of the root. Returns -EAGAIN when it is time for a
+ * reclaim, else the last failure.
  */
 static int flush_slots(struct table *t, struct root *r, struct rib_cursor *at,
-		       struct prefix in, uint32_t label)
+		       uint64_t hi, unsigned len, uint32_t label)
 {
-	uint32_t slot = slot_of(r, in.hi), n = 1u << (r->bits - in.len);
+	const struct prefix in = {hi, 0, (uint8_t)len, (uint8_t)at->family};
+	uint32_t slot = slot_of(r, hi), n = 1u << (r->bits - len);
 	int rc = 0;
 
 	if (!any_marked(r, slot, n))
 		return 0;
-	if (!seek_within(t, at, &in)) {
+	if (!seek_within(t, at, in)) {
 		flush_plain(t, r, slot, n, label);
 		return 0;
 	}
@@ -320,16 +321,16 @@ static int flush_slots(struct table *t, struct root *r, struct rib_cursor *at,
 			slot_clear(r, slot);
 		return rc;
 	}
-	if (at->len == in.len) {
+	if (at->len == len) {
 		label = at->label;
 		rib_next(at);
 	}
-	in.len++;
+	len++;
 	for (unsigned i = 0; i < 2 && rc != -EAGAIN; i++) {
-		int rc2 = flush_slots(t, r, at, in, label);
+		int rc2 = flush_slots(t, r, at, hi, len, label);
 
 		rc = rc2 ? rc2 : rc;
-		in.hi |= UINT64_C(1) << (64 - in.len);
+		hi |= UINT64_C(1) << (64 - len);
 	}
 	return rc;
 }
@@ -453,7 +454,7 @@ static int flush_family(struct table *t, enum family f)
 	struct rib_cursor at;
 
 	rib_seek(&at, t->rib, &all);
-	rc2 = flush_slots(t, &t->root[f], &at, all, 0);
+	rc2 = flush_slots(t, &t->root[f], &at, 0, 0, 0);
 	return rc == -EAGAIN || !rc2 ? rc : rc2;
 }
 
