@@ -981,6 +981,81 @@ Test(bgp_session, add_path)
 	side_free(s);
 }
 
+/* The prefixes of one UPDATE in whatever order, and some twice. */
+Test(bgp_session, prefixes_in_no_order)
+{
+	uint32_t path[] = {REMOTE_AS, 7};
+	uint8_t buf[BGP_MSG_MAX];
+	struct speaker sp;
+	struct side *s = up(&sp);
+	struct wr w = wr_init(buf, sizeof(buf));
+	char text[32];
+
+	w.p += make_update(buf, sizeof(buf), path, 2, "10.0.0.0/8", false);
+	for (unsigned i = 0; i < 400; i++) {
+		wr_u8(&w, 24);
+		wr_be16(&w, 11u << 8);
+		wr_u8(&w, (uint8_t)(i * 97 % 200));
+	}
+	wr_patch_be16(&w, 16, wr_len(&w));
+	sp_send(&sp, buf, wr_len(&w));
+	until(s, look(s)->counters[BGP_C_ANNOUNCED] == 401);
+	cr_assert_eq(s->info.family[FAMILY_IP4].paths, 201);
+	cr_assert_eq(rib_prefixes(s->rib, FAMILY_IP4), 201);
+	for (unsigned i = 0; i < 256; i++) {
+		(void)snprintf(text, sizeof(text), "11.0.%u.9", i);
+		is(s, text, i < 200 ? "7" : "none");
+	}
+	(void)close(sp.fd);
+	side_free(s);
+}
+
+/* Each prefix of an UPDATE keeps the identifier that it came with. */
+Test(bgp_session, add_path_in_no_order)
+{
+	static const uint8_t nlri[] = {
+		0, 0, 0, 9, 8, 12, /* id 9: 12.0.0.0/8 */
+		0, 0, 0, 0, 8, 11, /* id 0: 11.0.0.0/8 */
+		0, 0, 0, 0, 8, 13, /* id 0: 13.0.0.0/8 */
+		0, 0, 0, 4, 8, 14, /* id 4: 14.0.0.0/8 */
+	};
+	static const struct {
+		uint8_t net, id;
+	} has[] = {{11, 0}, {12, 9}, {13, 0}, {14, 4}};
+	uint32_t path[] = {REMOTE_AS, 7};
+	struct side *s = side_new(0x0a000001);
+	uint8_t buf[256];
+	struct speaker sp;
+	struct wr w;
+
+	s->cfg.passive = true;
+	s->cfg.add_path = true;
+	side_listen(s);
+	side_apply(s);
+	sp_init(&sp, dial("127.0.0.1", s->port));
+	sp.open.add_path[FAMILY_IP4] = BGP_ADD_PATH_SEND;
+	sp_handshake(s, &sp);
+	w = wr_init(buf, sizeof(buf));
+	w.p += make_update(buf, sizeof(buf), path, 2, "10.0.0.0/8", false) - 2;
+	wr_copy(&w, nlri, sizeof(nlri));
+	wr_patch_be16(&w, 16, wr_len(&w));
+	sp_send(&sp, buf, wr_len(&w));
+	until(s, look(s)->counters[BGP_C_ANNOUNCED] == 4);
+	for (size_t i = 0; i < 4; i++) {
+		struct prefix p = {(uint64_t)has[i].net << 56, 0, 8, 0};
+		int src = 0;
+
+		while (!rib_source_get(s->rib, src))
+			src++;
+		cr_assert_eq(rib_withdraw(s->rib, src, &p, has[i].id + 1u),
+			     -ENOENT);
+		cr_assert_eq(rib_withdraw(s->rib, src, &p, has[i].id), 0);
+	}
+	cr_assert_eq(rib_prefixes(s->rib, FAMILY_IP4), 0);
+	(void)close(sp.fd);
+	side_free(s);
+}
+
 /* RFC 8654: 60,000 bytes in one UPDATE, only where both sides said so. */
 Test(bgp_session, extended_message)
 {

@@ -240,6 +240,21 @@ struct nlri_batch {
 	bool add_path;
 };
 
+/* Into order, as far as they are not: some speakers walk a hash. Which of them
+ * comes first makes no difference, they have one set of attributes. */
+static void batch_sort(struct nlri_batch *b)
+{
+	struct prefix *p = b->prefix;
+
+	for (size_t i = 1, k; i < b->n; i++) {
+		const struct prefix in = p[i];
+
+		for (k = i; k > 0 && prefix_before(&in, &p[k - 1]); k--)
+			p[k] = p[k - 1];
+		p[k] = in;
+	}
+}
+
 static bool batch_read(struct nlri_batch *b, struct bgp_nlri *nlri)
 {
 	b->n = 0;
@@ -247,6 +262,8 @@ static bool batch_read(struct nlri_batch *b, struct bgp_nlri *nlri)
 	while (b->n < sizeof(b->id) / sizeof(b->id[0]) &&
 	       bgp_nlri_next(nlri, &b->prefix[b->n], &b->id[b->n]))
 		b->n++;
+	if (!b->add_path)
+		batch_sort(b);
 	return b->n > 0;
 }
 

@@ -48,6 +48,15 @@ static inline unsigned prefix_common(uint64_t ahi, uint64_t alo, uint64_t bhi,
 	return alo != blo ? 64 + (unsigned)__builtin_clzll(alo ^ blo) : 128;
 }
 
+/* In order: by address, and of those that begin at the same one the shorter
+ * first. Of one family. */
+static inline bool prefix_before(const struct prefix *a, const struct prefix *b)
+{
+	return a->hi != b->hi   ? a->hi < b->hi
+	       : a->lo != b->lo ? a->lo < b->lo
+				: a->len < b->len;
+}
+
 /* The prefix with all bits beyond its length cleared. */
 struct prefix prefix_mask(struct prefix p);
 

@@ -42,7 +42,10 @@
  * Of one origin AS most prefixes follow each other, also among all (71 % of
  * them, as the database has them): they are put in together. One by one a
  * prefix takes 165 ns, and asking first whether it belongs behind the last one
- * gains a third of that.
+ * gains a third of that. What a neighbour sends out of order is sorted before,
+ * UPDATE by UPDATE: with no order within an AS a prefix takes 190 ns, unsorted
+ * 225 ns. Sorting what one read brings, or 16,000 prefixes, gains less than the
+ * sorting takes.
  *
  * Inserting costs at worst what it takes to pass entries to the next leaf and,
  * once for every thousand prefixes, to make room in the array of shelves: 20 kB
@@ -498,13 +501,6 @@ static int first_leaf(struct sorted *s)
 	return 0;
 }
 
-static bool before(const struct prefix *a, const struct prefix *b)
-{
-	return a->hi != b->hi   ? a->hi < b->hi
-	       : a->lo != b->lo ? a->lo < b->lo
-				: a->len < b->len;
-}
-
 /* What ends the place: the entry there, or the fence before the next leaf,
  * which may be lower than its first entry; false behind the last leaf. */
 static bool place_end(const struct sorted *s, const struct sorted_at *at,
@@ -536,11 +532,11 @@ static size_t run_length(const struct sorted *s, const struct sorted_at *at,
 	struct prefix end;
 	bool bounded;
 
-	if (n == 1 || !before(&p[0], &p[1]))
+	if (n == 1 || !prefix_before(&p[0], &p[1]))
 		return 1;
 	bounded = place_end(s, at, &end);
-	while (m < n && m < most && before(&p[m - 1], &p[m]) &&
-	       (!bounded || before(&p[m], &end)))
+	while (m < n && m < most && prefix_before(&p[m - 1], &p[m]) &&
+	       (!bounded || prefix_before(&p[m], &end)))
 		m++;
 	return m;
 }
