@@ -17,8 +17,8 @@
  * in the kernel some 0.3 s after its first byte, all of it in one thread that
  * never waits: 150 ms for sets and prefixes to be in the RIB, of which the sets
  * take 25 and the indexes of their ASes 15, mostly waiting for memory; 60 ms to
- * compile, 45 of them IPv4; 30 ms to read and decode. BIRD takes three times as
- * long to the same End-of-RIB. What could still be had is the IPv4 table
+ * compile, 45 of them IPv4; 30 ms to read and decode. BIRD takes about three
+ * times as long to End-of-RIB. What could still be had is the IPv4 table
  * compiled by a second thread while the IPv6 feed comes: at most 45 ms, for a
  * RIB that two threads know. Hashes of sets and of ASes that grow four times at
  * once gained nothing.

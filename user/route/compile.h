@@ -19,7 +19,7 @@ struct compiler {
 	/* scratch, kept between builds */
 	struct melt *melt;
 	uint32_t n_melt, cap_melt;
-	int rc_melt; /* of this build */
+	int rc_melt;     /* of this build */
 	uint32_t *built; /* entries of the blocks of this build */
 	uint32_t n_built, cap_built;
 };

@@ -293,10 +293,10 @@ static bool seek_within(const struct table *t, struct rib_cursor *at,
 }
 
 /*
- * The marked ones of the slots within the first len bits of hi. label is of what
- * is shorter and covers them; the cursor is not behind the first route there.
- * Recursion follows the bits of the root. Returns -EAGAIN when it is time for a
- * reclaim, else the last failure.
+ * The marked ones of the slots within the first len bits of hi. label is of
+ * what is shorter and covers them; the cursor is not behind the first route
+ * there. Recursion follows the bits of the root. Returns -EAGAIN when it is
+ * time for a reclaim, else the last failure.
  */
 static int flush_slots(struct table *t, struct root *r, struct rib_cursor *at,
 		       uint64_t hi, unsigned len, uint32_t label)
