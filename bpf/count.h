@@ -150,22 +150,58 @@ static __always_inline void count_row_add(struct asm_row *row,
 	row->wire_bytes += size->wire_bytes;
 }
 
-/* Takes the next free row for a pair and writes its key; 0 when full. */
+/* The row of a part with this number. */
+static __always_inline struct asm_row *count_row_at(__u32 part, __u32 number)
+{
+	__u32 at = part * cfg.rows + number;
+
+	return number < cfg.rows ? bpf_map_lookup_elem(&asm_rows, &at) : NULL;
+}
+
+/* Row `number`, which is free, and the n-th one exchange their places in the
+ * order. The n-th row is free as well. */
+static __always_inline bool count_swap(__u32 part, __u32 number, __u32 n)
+{
+	struct asm_row *row = count_row_at(part, number);
+	struct asm_row *nth = count_row_at(part, n), *other, *from;
+	__u32 rank, second;
+
+	if (!row || !nth)
+		return false;
+	rank = number ^ row->rank;
+	second = n ^ nth->nth;
+	other = count_row_at(part, second);
+	from = count_row_at(part, rank);
+	if (!other || !from)
+		return false;
+	from->nth = rank ^ second;
+	other->rank = second ^ rank;
+	nth->nth = n ^ number;
+	row->rank = number ^ n;
+	return true;
+}
+
+/* Takes a free row for a pair, the given one or else (0) the first in the
+ * order, and writes its key; NULL when all are in use. */
 static __always_inline struct asm_row *
-count_new_row(__u32 part, const struct count_key *key, __u32 *ret_number)
+count_new_row(__u32 part, const struct count_key *key, __u32 *number)
 {
 	struct asm_cpu *cpu = bpf_map_lookup_elem(&asm_cpu, &part);
-	__u32 number, at, src = key->src_ix, dst = key->dst_ix;
+	__u32 n, src = key->src_ix, dst = key->dst_ix;
 	struct asm_as *as;
 	struct asm_row *row;
 
 	if (!cpu)
 		return NULL;
-	number = cpu->n_rows + 1;
-	if (number >= cfg.rows || number > COUNT_ROW_MASK)
+	n = cpu->n_rows + 1;
+	row = count_row_at(part, n);
+	if (!row || n > COUNT_ROW_MASK)
 		return NULL;
-	at = part * cfg.rows + number;
-	row = bpf_map_lookup_elem(&asm_rows, &at);
+	if (!*number)
+		*number = n ^ row->nth;
+	else if (!count_swap(part, *number, n))
+		return NULL;
+	row = count_row_at(part, *number);
 	if (!row)
 		return NULL;
 	as = bpf_map_lookup_elem(&asm_as, &src);
@@ -177,9 +213,30 @@ count_new_row(__u32 part, const struct count_key *key, __u32 *ret_number)
 	row->family = key->family;
 	row->src_ix = src;
 	row->dst_ix = dst;
-	cpu->n_rows = number;
-	*ret_number = number;
+	cpu->n_rows = n;
 	return row;
+}
+
+/* The row of a pair within the window of its hash; NULL: it has none there,
+ * and *ret_free is the first one that is free, or 0. */
+static __always_inline struct asm_row *count_window(__u32 part, __u32 hash,
+						    const struct count_key *key,
+						    __u32 *ret_free)
+{
+	__u32 home = count_home(hash, cfg.rows);
+
+	*ret_free = 0;
+	for (__u32 i = 0; i < COUNT_WINDOW; i++) {
+		struct asm_row *row = count_row_at(part, home + i);
+
+		if (!row)
+			break;
+		if (count_is(row, key))
+			return row;
+		if (!row->family && !*ret_free)
+			*ret_free = home + i;
+	}
+	return NULL;
 }
 
 /* The row of a pair, made when it is new; NULL: map full. */
@@ -187,10 +244,13 @@ static __always_inline struct asm_row *count_row(__u32 part, __u32 hash,
 						 const struct count_key *key)
 {
 	__u32 lines = cfg.line_mask + 1, tag = hash & ~COUNT_ROW_MASK;
-	__u32 at, way, slot, number;
+	__u32 at, way, slot, number, home;
 	struct asm_index_line *line;
-	struct asm_row *row;
+	struct asm_row *row = count_window(part, hash, key, &home);
 
+	if (row)
+		return row;
+	number = home;
 	for (__u32 i = 0; i < COUNT_LINES; i++) {
 		at = part * lines + ((hash + i) & cfg.line_mask);
 		line = bpf_map_lookup_elem(&asm_index, &at);
@@ -201,19 +261,18 @@ static __always_inline struct asm_row *count_row(__u32 part, __u32 hash,
 			slot = line->slot[way];
 			if (!slot) {
 				row = count_new_row(part, key, &number);
-				if (row)
+				if (row && !home)
 					line->slot[way] = tag | number;
 				return row;
 			}
 			if ((slot & ~COUNT_ROW_MASK) != tag)
 				continue;
-			at = part * cfg.rows + (slot & COUNT_ROW_MASK);
-			row = bpf_map_lookup_elem(&asm_rows, &at);
+			row = count_row_at(part, slot & COUNT_ROW_MASK);
 			if (row && count_is(row, key))
 				return row;
 		}
 	}
-	return NULL;
+	return home ? count_new_row(part, key, &number) : NULL;
 }
 
 /*
@@ -224,25 +283,17 @@ static __always_inline struct asm_row *count_row(__u32 part, __u32 hash,
 __noinline int count_pair(__u32 part, const struct count_key *key,
 			  const struct count_size *size)
 {
-	struct asm_index_line *line;
 	struct asm_row *row;
-	__u32 hash, slot, at;
+	__u32 hash, at;
 
 	if (!key || !size)
 		return 0;
 	hash = count_hash(key);
-	at = part * (cfg.line_mask + 1) + (hash & cfg.line_mask);
-	line = bpf_map_lookup_elem(&asm_index, &at);
-	if (!line)
-		return 0;
-	slot = line->slot[COUNT_WAY(hash)];
-	if (!((slot ^ hash) & ~COUNT_ROW_MASK)) {
-		at = part * cfg.rows + (slot & COUNT_ROW_MASK);
-		row = bpf_map_lookup_elem(&asm_rows, &at);
-		if (row && count_is(row, key)) {
-			count_row_add(row, size);
-			return 1;
-		}
+	at = part * cfg.rows + count_home(hash, cfg.rows);
+	row = bpf_map_lookup_elem(&asm_rows, &at);
+	if (row && count_is(row, key)) {
+		count_row_add(row, size);
+		return 1;
 	}
 	row = count_row(part, hash, key);
 	if (!row)

@@ -55,7 +55,10 @@
 /* Increased whenever the layout of a pinned map changes. A map that is new
  * changes none: a daemon that finds the pins of one that did not have it makes
  * it (user/kernel/load.c). */
-#define ASM_ABI_VERSION 1u
+#define ASM_ABI_VERSION 2u
+/* The first one had rows 1 .. n_rows in use, all of them in the index: what
+ * the zeros of struct asm_row mean. Programs of both must not share a map. */
+#define ASM_ABI_ROWS_IN_ORDER 1u
 
 #define ASM_PIN_DIR "/sys/fs/bpf/asmeter"
 
@@ -124,36 +127,43 @@ struct asm_port {
 };
 
 /*
- * asm_rows[(bank * n_cpus + cpu) * rows + row], row 1 .. asm_cpu.n_rows; row
- * 0 is unused. Rows are handed out in order of first appearance and do not
- * change their key until they are freed. One cache line each.
+ * asm_rows[(bank * n_cpus + cpu) * rows + row], row 1 .. rows - 1; row 0 is
+ * unused. Where the row of a pair is: bpf/count.h. One cache line each, which
+ * does not change its key until it is freed.
+ *
+ * The rows of a part stand in an order: first those in use, oldest first, then
+ * the free ones. The n-th of them (n = 1 .. asm_cpu.n_rows are in use) is row
+ * n ^ asm_rows[n].nth, and row r is the (r ^ asm_rows[r].rank)-th, so zeros
+ * are the order 1, 2, 3 ...
  */
 struct asm_row {
 	__u32 src_as;
 	__u32 dst_as;
 	__u32 ifindex;
-	__u8 dir;    /* enum asm_dir */
-	__u8 family; /* 4 or 6 */
-	__u16 reserved;
+	__u8 dir;     /* enum asm_dir */
+	__u8 family;  /* 4 or 6; 0: free */
+	__u16 moved;  /* 1: a sum from other maps, which no program adds to */
 	__u32 src_ix; /* AS indexes: the key the program compares */
 	__u32 dst_ix;
 	__u64 packets;
 	__u64 ip_bytes;
 	__u64 wire_bytes;
-	__u64 reserved2[2];
+	__u32 nth;
+	__u32 rank;
+	__u64 reserved;
 };
 
 /* asm_cpu[bank * n_cpus + cpu] */
 struct asm_cpu {
-	__u32 n_rows; /* rows in use; row numbers are 1 .. n_rows */
+	__u32 n_rows; /* rows in use */
 	__u32 reserved[15];
 };
 
 /*
- * asm_index[(bank * n_cpus + cpu) * lines + line]: hash index of the rows,
- * sixteen slots a cache line; a slot holds 12 bits of hash (31..20) and a row
- * number (19..0), 0 is empty. Written by the programs, and by the reader when
- * it frees rows.
+ * asm_index[(bank * n_cpus + cpu) * lines + line]: hash index of the rows that
+ * are not where their hash says, sixteen slots a cache line; a slot holds 12
+ * bits of hash (31..20) and a row number (19..0), 0 is empty. Written by the
+ * programs, and by the reader when it frees rows.
  */
 #define ASM_INDEX_WAYS 16u
 struct asm_index_line {

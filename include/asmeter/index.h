@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
 /*
- * Where a row stands in the hash index (bpf/count.h, "THE INDEX"): one source
- * for the programs, which fill it, and for the reader, which fills it again
- * with the rows that are left when it has freed others.
+ * Where the row of a pair is (bpf/count.h, "WHERE A ROW IS") and the order in
+ * which rows stand (asmeter/abi.h): one source for the programs and for the
+ * reader, which frees rows and makes the index again with those that are left.
  */
 #ifndef ASMETER_INDEX_H
 #define ASMETER_INDEX_H
@@ -15,6 +15,7 @@
 #define INDEX_INLINE static inline
 #endif
 
+#define COUNT_WINDOW   4u /* rows from the first one that may be a pair's */
 #define COUNT_LINES    3
 #define COUNT_ROW_MASK 0xfffffu
 /* Where the search begins in a line; the line is picked by the low bits. */
@@ -25,7 +26,7 @@ struct count_key {
 	__u32 ifindex;
 	__u8 dir;
 	__u8 family;
-	__u16 reserved;
+	__u16 moved; /* 0 */
 	__u32 src_ix;
 	__u32 dst_ix;
 };
@@ -40,6 +41,21 @@ INDEX_INLINE __u32 count_hash(const struct count_key *key)
 	h ^= h >> 32;
 	h *= 0xd6e8feb86659fd93ull;
 	return (__u32)(h >> 32);
+}
+
+/* The first row of the window of a hash; all of it that is below `rows`. */
+INDEX_INLINE __u32 count_home(__u32 hash, __u32 rows)
+{
+	return 1 + (__u32)((__u64)hash * (rows - 1) >> 32);
+}
+
+/* The number of the n-th row of a part that has so many, n < count. 0, the
+ * row that is never used, where a damaged map says something else. */
+INDEX_INLINE __u32 row_nth(const struct asm_row *rows, __u32 n, __u32 count)
+{
+	__u32 number = n ^ rows[n].nth;
+
+	return number < count ? number : 0;
 }
 
 #endif

@@ -150,8 +150,10 @@
 
 #include <linux/types.h>
 
-/* All constants here are part of a pinned table: ASM_ABI_VERSION grows when
- * one of them changes after a release. */
+/* All constants here are part of a pinned table, and of snapshots on disk:
+ * ASM_ABI_VERSION and ASM_TABLE_LAYOUT grow when one of them changes after a
+ * release. */
+#define ASM_TABLE_LAYOUT 1u
 
 /* Roots: 2^bits entries from word `at` on. */
 #define ASM_ROOT4_BITS 20

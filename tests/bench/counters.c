@@ -43,7 +43,7 @@ static void bench_open(struct bench *b, uint32_t rows, uint32_t n_pairs)
 {
 	struct counters_rival_bpf *s = counters_rival_bpf__open();
 	uint32_t cpus = (uint32_t)libbpf_num_possible_cpus();
-	uint32_t parts = ASM_BANKS * cpus, lines = rows / 8;
+	uint32_t parts = ASM_BANKS * cpus, lines = rows / 16;
 	struct asm_state *state;
 	struct asm_as *as;
 

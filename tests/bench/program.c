@@ -12,13 +12,14 @@
  */
 #include <pthread.h>
 
+#include "asmeter/index.h"
 #include "keys.h"
 #include "program_rival.skel.h"
 
 #define N_KEYS 65536u
 #define WORDS  (1u << 23)
 #define ROWS   (1u << 17)
-#define LINES  (1u << 14)
+#define LINES  (1u << 13)
 
 enum target {
 	NOTHING,
@@ -198,7 +199,8 @@ static size_t ours_pairs(struct bench *b, struct pair_sum *to)
 
 	for (uint32_t part = 0; part < ASM_BANKS * b->n_cpus; part++)
 		for (uint32_t i = 1; i <= cpu[part].n_rows; i++) {
-			const struct asm_row *r = &rows[part * ROWS + i];
+			const struct asm_row *of = &rows[part * ROWS];
+			const struct asm_row *r = &of[row_nth(of, i, ROWS)];
 
 			to[n++] = (struct pair_sum){
 				{r->src_as, r->dst_as, r->ifindex, r->dir,

@@ -20,6 +20,7 @@
 #include <linux/bpf.h>
 
 #include "asmeter/abi.h"
+#include "asmeter/index.h"
 #include "asmeter/lookup.h"
 
 #define BPFT_WORDS (1u << 21)
@@ -225,8 +226,11 @@ static inline void bpft_total(const struct bpft *t, uint32_t slot,
 
 		bpft_add_books(&ret->books[ASM_DIR_IN], &p->rx);
 		bpft_add_books(&ret->books[ASM_DIR_OUT], &p->tx);
+		const struct asm_row *rows = &t->row[part * t->rows];
+
 		for (uint32_t i = 1; i <= t->cpu[part].n_rows; i++) {
-			const struct asm_row *r = &t->row[part * t->rows + i];
+			const struct asm_row *r =
+				&rows[row_nth(rows, i, t->rows)];
 
 			ret->rows.packets += r->packets;
 			ret->rows.ip_bytes += r->ip_bytes;

@@ -5,6 +5,8 @@
  */
 #include <criterion/criterion.h>
 #include <sched.h>
+#include <stddef.h>
+#include <sys/param.h>
 
 #include "asmeter/abi.h"
 
@@ -93,6 +95,57 @@ static void send_one(uint32_t src, uint32_t dst, uint32_t n)
 	m->wire_bytes += len;
 }
 
+/* Each row is once in the order, and knows where; those in use come first. */
+static void check_order(uint32_t part)
+{
+	const struct asm_row *rows = &t.row[part * t.rows];
+	uint8_t *met = calloc(t.rows, 1);
+
+	cr_assert(met);
+	for (uint32_t i = 1; i < t.rows; i++) {
+		uint32_t r = i ^ rows[i].nth;
+
+		cr_assert(r && r < t.rows && !met[r]++, "%u: row %u", i, r);
+		cr_assert((r ^ rows[r].rank) == i, "row %u", r);
+		cr_assert(!!rows[r].family == (i <= t.cpu[part].n_rows));
+	}
+	free(met);
+}
+
+/* The first `used` rows of this CPU belong to somebody else, so that pairs
+ * whose window ends below them have to go through the index. */
+static void crowd(uint32_t used)
+{
+	for (uint32_t i = 1; i <= used; i++) {
+		t.row[i].ifindex = 99;
+		t.row[i].family = 4;
+		t.row[i].src_ix = i;
+	}
+	t.cpu[0].n_rows = used;
+}
+
+static bool is_crowded(enum asm_dir dir, uint8_t family, uint32_t src,
+		       uint32_t dst, uint32_t used)
+{
+	const struct count_key key = {1, dir, family, 0, src, dst};
+
+	return count_home(count_hash(&key), t.rows) + COUNT_WINDOW <= used + 1;
+}
+
+/* The n-th pair (from 0) whose window is crowded. */
+static void pick(enum asm_dir dir, uint8_t family, uint32_t used, uint32_t n,
+		 uint32_t *ret_src, uint32_t *ret_dst)
+{
+	for (uint32_t i = N_AS; i < N_AS * N_AS; i++) {
+		*ret_src = i / N_AS;
+		*ret_dst = i % N_AS;
+		if (*ret_dst &&
+		    is_crowded(dir, family, *ret_src, *ret_dst, used) && !n--)
+			return;
+	}
+	cr_assert(0, "too few pairs");
+}
+
 /* Each row has its pair's numbers, no pair has two rows in a bank. */
 static void check_rows(void)
 {
@@ -102,9 +155,13 @@ static void check_rows(void)
 	for (uint32_t part = 0; part < ASM_BANKS * t.n_cpus; part++) {
 		static uint8_t seen[2][2][N_AS][N_AS];
 
+		check_order(part);
 		memset(seen, 0, sizeof(seen));
+		const struct asm_row *rows = &t.row[part * t.rows];
+
 		for (uint32_t i = 1; i <= t.cpu[part].n_rows; i++) {
-			const struct asm_row *r = &t.row[part * t.rows + i];
+			const struct asm_row *r =
+				&rows[row_nth(rows, i, t.rows)];
 			uint8_t *s = &seen[r->dir][r->family == 6][r->src_ix]
 					  [r->dst_ix];
 
@@ -200,6 +257,63 @@ Test(count, rows_run_out)
 	cr_assert(s.books[0].map_full.packets == 150);
 	cr_assert(s.books[0].map_full.ip_bytes == 50 * (30 + 31 + 32));
 	cr_assert(s.books[0].map_full.wire_bytes == 50 * (44 + 45 + 46));
+	check_order(0);
+	bpft_close(&t);
+}
+
+/* All rows in use, by far more pairs than the windows alone would take. */
+Test(count, to_the_last_row)
+{
+	struct bpft_total s;
+	uint32_t n = 0;
+
+	open_sized(4097, 1 << 8);
+	for (uint32_t round = 0; round < 2; round++)
+		for (uint32_t i = 0; i < 4096; i++) {
+			uint32_t src = i / 100, dst = i % 100;
+			uint32_t len = make(4, src, dst, 10);
+			struct asm_measure *m = &model[0][0][src][dst];
+
+			run(BPFT_XDP, len, 1);
+			m->packets++;
+			m->ip_bytes += len - 14;
+			m->wire_bytes += len;
+		}
+	check_rows();
+	bpft_total(&t, 1, &s);
+	check_equations(&s);
+	cr_assert(s.n_rows == 4096 && !s.books[0].map_full.packets);
+	for (uint32_t i = 0; i < t.lines * ASM_INDEX_WAYS; i++)
+		n += t.index[i / ASM_INDEX_WAYS].slot[i % ASM_INDEX_WAYS] != 0;
+	cr_assert(n > 500 && n < 1500, "%u of 4096 in the index", n);
+	bpft_close(&t);
+}
+
+/* A sum that was brought from other maps is not a row to add to, whatever its
+ * key looks like. */
+Test(count, moved_rows_stay)
+{
+	struct asm_row before[400];
+	struct bpft_total s;
+
+	open_sized(400, 4);
+	for (uint32_t i = 1; i <= 300; i++)
+		t.row[i] = (struct asm_row){.src_as = 64500 + i,
+					    .ifindex = 1,
+					    .family = 4,
+					    .moved = 1,
+					    .packets = 9};
+	t.cpu[0].n_rows = 300;
+	memcpy(before, t.row, sizeof(before));
+	run(BPFT_XDP, make(4, 0, 0, 10), 5); /* both unknown: indexes 0 and 0 */
+	run(BPFT_XDP, make(6, 0, 0, 10), 5);
+	for (uint32_t i = 1; i <= 300; i++)
+		cr_assert(!memcmp(&t.row[i].src_as, &before[i].src_as,
+				  offsetof(struct asm_row, nth)),
+			  "row %u", i);
+	bpft_total(&t, 1, &s);
+	cr_assert(s.n_rows == 302 && s.rows.packets == 300 * 9 + 10);
+	check_order(0);
 	bpft_close(&t);
 }
 
@@ -209,12 +323,17 @@ Test(count, index_runs_out)
 	struct bpft_total s;
 
 	open_sized(1000, 1);
+	crowd(500);
 	for (uint32_t round = 0; round < 2; round++)
-		for (uint32_t i = 0; i < 40; i++)
-			run(BPFT_EGRESS, make(6, 1 + i, 2, 10), 1);
+		for (uint32_t i = 0; i < 40; i++) {
+			uint32_t src, dst;
+
+			pick(ASM_DIR_OUT, 6, 500, i, &src, &dst);
+			run(BPFT_EGRESS, make(6, src, dst, 10), 1);
+		}
 	bpft_total(&t, 1, &s);
 	check_equations(&s);
-	cr_assert(s.n_rows == 16, "%u rows", s.n_rows);
+	cr_assert(s.n_rows == 516, "%u rows", s.n_rows);
 	cr_assert(s.books[1].attributed.packets == 32);
 	cr_assert(s.books[1].map_full.packets == 48);
 	cr_assert(s.books[1].map_full.ip_bytes == 48 * 50);
@@ -311,27 +430,50 @@ Test(count, keys_apart)
 /* A full line sends its pairs on, and they are found there again. */
 Test(count, lines_run_over)
 {
+	uint32_t src, dst, asked[4] = {0}, most = 0;
 	struct bpft_total s;
 
-	/* 62 pairs on four lines: one line has to take more than 16 */
+	/* 58 pairs on four lines, and one line is asked for more than 16 */
 	open_sized(1000, 4);
-	for (uint32_t i = 0; i < 62; i++)
-		run(BPFT_XDP, make(4, 1 + i, 1, 10), 1);
+	crowd(500);
+	for (uint32_t i = 0; i < 58; i++) {
+		struct count_key key = {1, ASM_DIR_IN, 4, 0, 0, 0};
+
+		pick(ASM_DIR_IN, 4, 500, 200 + i, &src, &dst);
+		run(BPFT_XDP, make(4, src, dst, 10), 1);
+		key.src_ix = src;
+		key.dst_ix = dst;
+		most = MAX(most, ++asked[count_hash(&key) & 3]);
+	}
 	bpft_total(&t, 1, &s);
-	cr_assert(s.n_rows == 62, "%u rows", s.n_rows);
+	cr_assert(s.n_rows == 558, "%u rows", s.n_rows);
+	cr_assert_gt(most, 16, "nothing was tested");
 	bpft_zero(&t);
+	crowd(500);
 	for (uint32_t round = 1; round <= 3; round++) {
-		for (uint32_t i = 0; i < 119; i++)
-			run(BPFT_XDP, make(4, 1 + i, 1, 10), 1);
+		for (uint32_t i = 0; i < 119; i++) {
+			pick(ASM_DIR_IN, 4, 500, 200 + i, &src, &dst);
+			run(BPFT_XDP, make(4, src, dst, 10), 1);
+		}
 		bpft_total(&t, 1, &s);
 		check_equations(&s);
-		cr_assert(s.n_rows == 64, "%u rows", s.n_rows);
+		cr_assert(s.n_rows == 564, "%u rows", s.n_rows);
 		cr_assert(s.books[0].attributed.packets == 64 * round);
 		cr_assert(s.books[0].map_full.packets == 55 * round);
 	}
-	for (uint32_t i = 1; i <= 64; i++)
+	for (uint32_t i = 501; i <= 564; i++)
 		cr_assert(t.row[i].packets == 3, "row %u", i);
 	bpft_close(&t);
+}
+
+/* Whether a slot before this one has its tag. */
+static bool is_twin(const uint32_t slot[ASM_INDEX_WAYS], uint32_t at)
+{
+	for (uint32_t i = 0; slot[at] && i < at; i++) {
+		if (slot[i] && slot[i] >> 20 == slot[at] >> 20)
+			return true;
+	}
+	return false;
 }
 
 /* Same line, same tag, another key: for each pair the books of one direction
@@ -340,20 +482,26 @@ Test(count, tags_collide)
 {
 	unsigned collisions = 0;
 
-	open_sized(64, 1);
+	open_sized(4096, 1);
+	crowd(4000);
 	for (uint32_t src = 1; src < N_AS; src++)
 		for (uint32_t dst = 1; dst < N_AS; dst++) {
 			const uint32_t *slot = t.index[0].slot;
 
+			if (!is_crowded(ASM_DIR_IN, 4, src, dst, 4000) ||
+			    !is_crowded(ASM_DIR_OUT, 4, src, dst, 4000) ||
+			    !is_crowded(ASM_DIR_IN, 6, src, dst, 4000))
+				continue;
 			run(BPFT_XDP, make(4, src, dst, 10), 1);
 			run(BPFT_EGRESS, make(4, src, dst, 10), 1);
 			run(BPFT_XDP, make(6, src, dst, 10), 1);
-			cr_assert(t.cpu[0].n_rows == 3, "%u rows",
+			cr_assert(t.cpu[0].n_rows == 4003, "%u rows",
 				  t.cpu[0].n_rows);
-			collisions += slot[0] >> 20 == slot[1] >> 20;
-			collisions += slot[0] >> 20 == slot[2] >> 20;
+			for (uint32_t i = 1; i < ASM_INDEX_WAYS; i++)
+				collisions += is_twin(slot, i);
 			memset(t.index, 0, t.index_len);
-			t.cpu[0].n_rows = 0;
+			memset(&t.row[4001], 0, 3 * sizeof(t.row[0]));
+			t.cpu[0].n_rows = 4000;
 		}
 	cr_assert(collisions > 0, "no collision: nothing was tested");
 	bpft_close(&t);

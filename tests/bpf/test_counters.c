@@ -690,6 +690,85 @@ Test(load, adopts_what_is_pinned)
 	cr_assert_eq(kern_open(PIN_DIR, &again, msg, sizeof(msg)), -ENOENT);
 }
 
+/* Makes the rows of part 0 what the first version would have made of them: in
+ * the order in which they came, from row 1 on. Returns how many. */
+static uint32_t rows_in_order(const struct kern *k, uint32_t rows)
+{
+	size_t len = rows * sizeof(struct asm_row);
+	struct asm_row *row = mmap(NULL, len, PROT_READ | PROT_WRITE,
+				   MAP_SHARED, k->map_fd[ASM_MAP_ROWS], 0);
+	struct asm_row *was = malloc(len);
+	struct asm_cpu cpu;
+	struct asm_state st;
+
+	cr_assert(row != MAP_FAILED && was);
+	cr_assert_eq(bpf_map_lookup_elem(k->map_fd[ASM_MAP_CPU], &(uint32_t){0},
+					 &cpu),
+		     0);
+	memcpy(was, row, len);
+	memset(row, 0, len);
+	for (uint32_t i = 1; i <= cpu.n_rows; i++) {
+		row[i] = was[i ^ was[i].nth];
+		row[i].nth = row[i].rank = 0;
+	}
+	state_of(k, &st);
+	st.abi_version = 1;
+	cr_assert_eq(bpf_map_update_elem(k->map_fd[ASM_MAP_STATE],
+					 &(uint32_t){0}, &st, BPF_ANY),
+		     0);
+	free(was);
+	(void)munmap(row, len);
+	return cpu.n_rows;
+}
+
+Test(load, moves_the_first_version)
+{
+	struct kern_cfg cfg = {.pin_dir = PIN_DIR};
+	char msg[KERN_MSG_LEN];
+	uint64_t of_pair[40] = {0};
+	struct asm_state was, st;
+	struct counters *c;
+	struct kern again;
+	struct sums s;
+	struct rig r;
+	uint8_t f[LEN];
+
+	stay_on_one_cpu();
+	rig_open(&r, 64, 40);
+	for (uint32_t i = 0; i < 40; i++) {
+		frame_set(f, (10u << 24) + (i << 12), 10u << 24);
+		run(r.k.prog_fd[KERN_PROG_XDP], f, LEN, 1 + i);
+	}
+	cr_assert_eq(rows_in_order(&r.k, 64), 40);
+	state_of(&r.k, &was);
+	cr_assert_eq(counters_open(r.k.map_fd, &c), -EPROTO);
+	cr_assert_eq(kern_open(PIN_DIR, &again, msg, sizeof(msg)), -EPROTO);
+	cr_assert(strstr(msg, "earlier version"), "%s", msg);
+	cr_assert(strstr(msg, "restart asmeterd"), "%s", msg);
+
+	cr_assert_eq(kern_load(&cfg, &again, msg, sizeof(msg)), 0, "%s", msg);
+	state_of(&again, &st);
+	cr_assert_eq(st.abi_version, ASM_ABI_VERSION);
+	cr_assert_eq(st.created_at, was.created_at);
+	cr_assert_eq(st.rows, 64);
+	for (uint32_t i = 0; i < 40; i++) {
+		frame_set(f, (10u << 24) + (i << 12), 10u << 24);
+		run(again.prog_fd[KERN_PROG_XDP], f, LEN, 1);
+	}
+	cr_assert_eq(counters_open(again.map_fd, &c), 0);
+	s = drain(c, NULL, 0);
+	cr_assert_eq(s.pairs, 40);
+	cr_assert_eq(s.seen.packets, 40 * 41 / 2 + 40);
+	cr_assert_eq(s.bucket[ASM_ATTRIBUTED].wire_bytes,
+		     (40 * 41 / 2 + 40) * LEN);
+	(void)drain(c, of_pair, 40);
+	for (uint32_t i = 0; i < 40; i++)
+		cr_assert_eq(of_pair[i], 2 + i);
+	counters_close(c);
+	kern_done(&again);
+	rig_close(&r);
+}
+
 Test(load, refuses_the_impossible)
 {
 	static const struct {

@@ -76,13 +76,28 @@ static bool is_pair(const struct asm_row *r, uint32_t pair)
 	       r->ifindex == 7;
 }
 
-static struct asm_row *new_row(struct maps *m, uint32_t part, uint32_t pair)
+/* Row `number` (0: the first free one) becomes the next in use. */
+static struct asm_row *new_row(struct maps *m, uint32_t part, uint32_t pair,
+			       uint32_t *number)
 {
-	uint32_t n = m->cpu[part].n_rows + 1;
-	struct asm_row *r = &m->rows[part * ROWS + n];
+	struct asm_row *rows = &m->rows[part * ROWS], *r;
+	uint32_t n = m->cpu[part].n_rows + 1, order[ROWS] = {0}, at;
 
 	if (n >= ROWS)
 		return NULL;
+	for (uint32_t i = 1; i < ROWS; i++)
+		order[i] = i ^ rows[i].nth;
+	for (at = n; *number && order[at] != *number; at++)
+		cr_assert_lt(at, ROWS);
+	*number = order[at];
+	order[at] = order[n];
+	order[n] = *number;
+	for (uint32_t i = 1; i < ROWS; i++) {
+		rows[i].nth = i ^ order[i];
+		rows[order[i]].rank = order[i] ^ i;
+	}
+	r = &rows[*number];
+	cr_assert(!r->family && !r->packets && !r->moved);
 	r->src_ix = pair + 1;
 	r->dst_ix = 2 * pair + 1;
 	r->src_as = 64500 + pair;
@@ -94,7 +109,8 @@ static struct asm_row *new_row(struct maps *m, uint32_t part, uint32_t pair)
 	return r;
 }
 
-/* The row that the index leads to, as bpf/count.h finds it; NULL: none. */
+/* The row that a packet's hash leads to, as bpf/count.h finds it; NULL: none.
+ */
 static struct asm_row *row_find(struct maps *m, uint32_t part, uint32_t pair,
 				bool make)
 {
@@ -104,7 +120,16 @@ static struct asm_row *row_find(struct maps *m, uint32_t part, uint32_t pair,
 				      .src_ix = pair + 1,
 				      .dst_ix = 2 * pair + 1};
 	uint32_t hash = count_hash(&key), tag = hash & ~COUNT_ROW_MASK;
+	uint32_t home = count_home(hash, ROWS), number = 0;
+	struct asm_row *rows = &m->rows[part * ROWS];
 
+	for (uint32_t i = home + 3; i >= home; i--) {
+		if (i < ROWS && is_pair(&rows[i], pair))
+			return &rows[i];
+		if (i < ROWS && !rows[i].family)
+			number = i;
+	}
+	home = number;
 	for (uint32_t i = 0; i < COUNT_LINES; i++) {
 		struct asm_index_line *l =
 			&m->index[part * LINES + (hash + i) % LINES];
@@ -114,12 +139,13 @@ static struct asm_row *row_find(struct maps *m, uint32_t part, uint32_t pair,
 			struct asm_row *r;
 
 			if (!*slot) {
-				r = make ? new_row(m, part, pair) : NULL;
-				if (r)
-					*slot = tag | m->cpu[part].n_rows;
+				r = make ? new_row(m, part, pair, &number)
+					 : NULL;
+				if (r && !home)
+					*slot = tag | number;
 				return r;
 			}
-			r = &m->rows[part * ROWS + (*slot & COUNT_ROW_MASK)];
+			r = &rows[*slot & COUNT_ROW_MASK];
 			if ((*slot & ~COUNT_ROW_MASK) == tag &&
 			    is_pair(r, pair))
 				return r;
@@ -143,6 +169,15 @@ static void packet(struct world *w, uint32_t bank, uint32_t cpu, uint32_t pair)
 }
 
 /* --------------------------------------------------------------- oracle */
+
+static const struct asm_row *nth(const struct maps *m, uint32_t part,
+				 uint32_t n)
+{
+	const struct asm_row *rows = &m->rows[part * ROWS];
+
+	cr_assert_lt(n ^ rows[n].nth, ROWS);
+	return &rows[n ^ rows[n].nth];
+}
 
 static void found(uint64_t got[PAIRS], uint32_t src_as, uint32_t dst_as,
 		  const struct asm_measure *v)
@@ -168,16 +203,27 @@ static void exact(const struct world *w, const struct maps *left,
 	past_resume(&v);
 	cr_assert_eq(m.state.emptied, 0);
 	for (uint32_t p = 0; p < PARTS; p++) {
+		uint8_t met[ROWS] = {0};
+
 		for (uint32_t i = 1; i <= m.cpu[p].n_rows; i++) {
-			const struct asm_row *r = &m.rows[p * ROWS + i];
+			const struct asm_row *r = nth(&m, p, i);
 			struct asm_measure x = {r->packets, r->ip_bytes,
 						r->wire_bytes};
 
 			found(got, r->src_as, r->dst_as, &x);
 		}
 		/* the next pairs find rows with nothing in them */
-		for (uint32_t i = m.cpu[p].n_rows + 1; i < ROWS; i++)
-			cr_assert_eq(m.rows[p * ROWS + i].packets, 0);
+		for (uint32_t i = m.cpu[p].n_rows + 1; i < ROWS; i++) {
+			cr_assert_eq(nth(&m, p, i)->packets, 0);
+			cr_assert_eq(nth(&m, p, i)->family, 0);
+		}
+		for (uint32_t i = 1; i < ROWS; i++) {
+			uint32_t r =
+				(uint32_t)(nth(&m, p, i) - &m.rows[p * ROWS]);
+
+			cr_assert(r && !met[r]++, "row %u twice", r);
+			cr_assert_eq(r ^ m.rows[p * ROWS + r].rank, i);
+		}
 	}
 	for (uint32_t i = 0; i < past_used(&v); i++) {
 		const struct asm_past *e = &m.past[i];
@@ -207,7 +253,7 @@ static bool make_plan(struct world *w, uint32_t part, unsigned keep_of_8,
 
 	*p = (struct plan){.part = part};
 	for (uint32_t r = 1; r <= w->m->cpu[part].n_rows; r++) {
-		const struct asm_row *row = &w->m->rows[part * ROWS + r];
+		const struct asm_row *row = nth(w->m, part, r);
 
 		p->entry[r] = PAST_NONE;
 		for (uint32_t i = 0; i < past_used(&v); i++) {
@@ -352,7 +398,7 @@ Test(past, random_traffic)
 	}
 }
 
-/* Kept rows are found where they were moved to, freed ones go to others. */
+/* Kept rows are found where they are, freed ones go to others. */
 Test(past, rows_are_kept_and_given_out_again)
 {
 	struct world w = {.m = maps_new(), .seed = 5};
@@ -371,7 +417,7 @@ Test(past, rows_are_kept_and_given_out_again)
 	cr_assert_eq(w.m->state.freed_rows, 12);
 	cr_assert_eq(past_used(&v), 16);
 	for (uint32_t pair = 10; pair < 14; pair++) {
-		const struct asm_row *r = &w.m->rows[pair - 9];
+		const struct asm_row *r = nth(w.m, 0, pair - 9);
 
 		cr_assert(is_pair(r, pair) && !r->packets && !r->ip_bytes);
 		cr_assert_eq(row_find(w.m, 0, pair, false), r);
@@ -403,7 +449,9 @@ Test(past, room_is_bounded)
 /* A state that no program of ours has written. */
 Test(past, damaged_state_stays_inside)
 {
+	static struct maps before;
 	struct maps *m = maps_new();
+	struct plan p;
 	const struct past_maps v = views(m);
 
 	m->state.emptied = PARTS + 1;
@@ -417,5 +465,19 @@ Test(past, damaged_state_stays_inside)
 	m->state.emptied = 2;
 	past_resume(&v);
 	cr_assert_eq(m->cpu[1].n_rows, 0);
+	m->cpu[1].n_rows = UINT32_MAX;
+	for (uint32_t i = 0; i < ROWS; i++) {
+		m->rows[ROWS + i].nth = (i & 1 ? 0xffffffff : 17) - i;
+		m->rows[ROWS + i].rank = UINT32_MAX;
+		p.keep[i] = i;
+		p.entry[i] = PAST_NONE;
+	}
+	before = *m;
+	past_empty(&v, 1, p.entry, p.keep);
+	/* whatever it made of them, it is in their own part */
+	cr_assert(!memcmp(m->rows, before.rows, ROWS * sizeof(*m->rows)));
+	cr_assert(!memcmp(m->rows + 2 * ROWS, before.rows + 2 * ROWS,
+			  2 * ROWS * sizeof(*m->rows)));
+	cr_assert_lt(m->cpu[1].n_rows, ROWS);
 	(void)munmap(m, sizeof(*m));
 }

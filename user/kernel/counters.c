@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Why a drain is cheap: a row never changes its key, so each (bank, CPU) has
- * an array row -> pair id that is filled once per row. After that a drain is
- * a linear scan of the quiet bank's rows and one add per row into sums[bank];
- * no hashing, no system call. The sums of the other bank stay as its own last
- * scan left them, and total = sums[0] + sums[1] + what rows had that were freed
- * (past.h).
+ * an array row -> pair id, in the order of the rows, that is filled once per
+ * row. After that a drain goes through the quiet bank's rows in use and adds
+ * each into sums[bank]; no hashing, no system call. The sums of the other bank
+ * stay as its own last scan left them, and total = sums[0] + sums[1] + what
+ * rows had that were freed (past.h).
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -13,6 +13,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "asmeter/index.h"
 #include "kernel/counters_int.h"
 #include "kernel/grace.h"
 
@@ -239,7 +240,8 @@ static int rows_learn(struct counters *c, uint32_t at)
 			return -ENOMEM;
 	}
 	while (*known < n) {
-		uint32_t id = pair_find(c, &rows[*known + 1]);
+		uint32_t r = row_nth(rows, *known + 1, c->rows);
+		uint32_t id = pair_find(c, &rows[r]);
 
 		if (id == PAIR_NONE)
 			return -ENOMEM;
@@ -254,12 +256,13 @@ static void rows_sum(struct counters *c, uint32_t at, struct asm_measure *sums)
 	uint32_t n;
 	const struct asm_row *rows = counters_rows(c, at, &n);
 
-	for (uint32_t r = 1; r <= n; r++) {
-		struct asm_measure *s = &sums[ids[r]];
+	for (uint32_t i = 1; i <= n; i++) {
+		const struct asm_row *row = &rows[row_nth(rows, i, c->rows)];
+		struct asm_measure *s = &sums[ids[i]];
 
-		s->packets += rows[r].packets;
-		s->ip_bytes += rows[r].ip_bytes;
-		s->wire_bytes += rows[r].wire_bytes;
+		s->packets += row->packets;
+		s->ip_bytes += row->ip_bytes;
+		s->wire_bytes += row->wire_bytes;
 	}
 }
 

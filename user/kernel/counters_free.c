@@ -14,6 +14,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "asmeter/index.h"
 #include "kernel/counters_int.h"
 
 #define LOOKS 16 /* at most so many in the time after which a pair is quiet */
@@ -41,18 +42,26 @@ struct look {
 	struct mono now;
 	int64_t quiet_ns;
 	const struct asm_row *rows;
-	uint32_t n; /* of them */
-	uint32_t *keep, *entry;
+	uint32_t n;             /* of them that are in use */
+	uint32_t *keep, *entry; /* of the n-th row; as past_empty() has them */
 	uint32_t freed;
 };
 
-static bool is_quiet(const struct counters *c, uint32_t part, uint32_t r,
+static const struct asm_row *nth(const struct counters *c, const struct look *k,
+				 uint32_t n)
+{
+	return &k->rows[row_nth(k->rows, n, c->rows)];
+}
+
+static bool is_quiet(const struct counters *c, uint32_t part, uint32_t n,
 		     const struct look *k)
 {
-	const struct pair *p = &c->pairs[c->pair_of_row[part][r]];
+	const struct pair *p = &c->pairs[c->pair_of_row[part][n]];
+	const struct asm_row *row = nth(c, k, n);
 
-	return mono_diff_ns(p->active, k->now) >= k->quiet_ns ||
-	       (!k->rows[r].packets &&
+	/* no program finds a moved one */
+	return row->moved || mono_diff_ns(p->active, k->now) >= k->quiet_ns ||
+	       (!row->packets &&
 		mono_diff_ns(c->emptied[part], k->now) >= k->quiet_ns);
 }
 
@@ -60,8 +69,8 @@ static void choose(const struct counters *c, uint32_t part, struct look *k)
 {
 	uint32_t kept = 0;
 
-	for (uint32_t r = 1; r <= k->n; r++)
-		k->keep[r] = is_quiet(c, part, r, k) ? 0 : ++kept;
+	for (uint32_t i = 1; i <= k->n; i++)
+		k->keep[i] = is_quiet(c, part, i, k) ? 0 : ++kept;
 	k->freed = k->n - kept;
 }
 
@@ -69,23 +78,24 @@ static void choose(const struct counters *c, uint32_t part, struct look *k)
  * made before that was found out stay, for when it is tried again. */
 static int find_entries(struct counters *c, uint32_t part, struct look *k)
 {
-	for (uint32_t r = 1; r <= k->n; r++) {
-		struct pair *p = &c->pairs[c->pair_of_row[part][r]];
+	for (uint32_t i = 1; i <= k->n; i++) {
+		struct pair *p = &c->pairs[c->pair_of_row[part][i]];
+		const struct asm_row *row = nth(c, k, i);
 		int rc = 0;
 
-		k->entry[r] = PAST_NONE;
-		if (!k->rows[r].packets)
+		k->entry[i] = PAST_NONE;
+		if (!row->packets)
 			continue;
 		if (p->entry == PAST_NONE) {
 			if (past_used(&c->past) == c->past_mapped)
 				rc = counters_map_past(c);
 			if (rc)
 				return rc;
-			p->entry = past_add(&c->past, &k->rows[r]);
+			p->entry = past_add(&c->past, row);
 		}
 		if (p->entry == PAST_NONE)
 			return -ENOSPC;
-		k->entry[r] = p->entry;
+		k->entry[i] = p->entry;
 	}
 	return 0;
 }
@@ -97,9 +107,9 @@ static void move(struct counters *c, uint32_t part, const struct look *k)
 	struct asm_measure *to = c->sums[SUMS_PAST];
 	uint32_t *ids = c->pair_of_row[part];
 
-	for (uint32_t r = 1; r <= k->n; r++) {
-		const struct asm_row *row = &k->rows[r];
-		uint32_t id = ids[r];
+	for (uint32_t i = 1; i <= k->n; i++) {
+		const struct asm_row *row = nth(c, k, i);
+		uint32_t id = ids[i];
 
 		from[id].packets -= row->packets;
 		from[id].ip_bytes -= row->ip_bytes;
@@ -107,8 +117,8 @@ static void move(struct counters *c, uint32_t part, const struct look *k)
 		to[id].packets += row->packets;
 		to[id].ip_bytes += row->ip_bytes;
 		to[id].wire_bytes += row->wire_bytes;
-		if (k->keep[r])
-			ids[k->keep[r]] = id;
+		if (k->keep[i])
+			ids[k->keep[i]] = id;
 	}
 	c->known_rows[part] = k->n - k->freed;
 	c->emptied[part] = k->now;

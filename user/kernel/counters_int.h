@@ -42,7 +42,7 @@ struct counters {
 	uint32_t quiet; /* the bank that was left by the last flip */
 
 	/* of each part, that is [bank * n_cpus + cpu] */
-	uint32_t **pair_of_row; /* [row], lazily */
+	uint32_t **pair_of_row; /* [n], of the n-th row; lazily */
 	uint32_t *known_rows;   /* filled up to here */
 	struct mono *emptied;   /* when rows were freed there; or the start */
 	struct mono looked[ASM_BANKS];
@@ -65,7 +65,8 @@ struct counters {
 #define PAST_AHEAD 16384u
 int counters_map_past(struct counters *c);
 
-/* The rows of a part, and how many are in use. */
+/* The rows of a part, and how many are in use: those that row_nth() (index.h)
+ * gives for 1 .. *ret_n. */
 const struct asm_row *counters_rows(const struct counters *c, uint32_t part,
 				    uint32_t *ret_n);
 

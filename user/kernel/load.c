@@ -87,11 +87,10 @@ void kern_cfg_fill(struct kern_cfg *cfg)
 	cfg->pin_dir = pins_dir(cfg->pin_dir);
 	if (!cfg->rows)
 		cfg->rows = KERN_ROWS_DEFAULT;
-	/* twice as many slots as rows: a line of 16 is full with 8 in the
-	 * mean, and its neighbours take the rest */
+	/* as many slots as rows: when all are in use a quarter of them are in
+	 * the index, which is four in a line of 16 in the mean */
 	if (!cfg->index_lines)
-		cfg->index_lines =
-			round_up_pow2(cfg->rows * 2 / ASM_INDEX_WAYS);
+		cfg->index_lines = round_up_pow2(cfg->rows / ASM_INDEX_WAYS);
 	if (!cfg->table_words)
 		cfg->table_words = KERN_TABLE_WORDS_DEFAULT;
 	if (!cfg->n_cpus)
@@ -249,7 +248,8 @@ static int read_state(int fd, struct asm_state *ret)
 }
 
 /* Takes the sizes of the pinned maps for those that were left open, and
- * compares the others: -ESTALE when one differs. */
+ * compares the others: -ESTALE when one differs, or when the maps are of a
+ * version that we know how to move from. */
 static int state_match(const struct asm_state *st, struct kern_cfg *cfg,
 		       char *msg, size_t msg_len)
 {
@@ -258,9 +258,11 @@ static int state_match(const struct asm_state *st, struct kern_cfg *cfg,
 	const uint32_t have[] = {st->rows, st->index_lines, st->table_words,
 				 st->n_cpus};
 	bool rows_given = cfg->rows && cfg->rows != st->rows;
-	bool lines_given = cfg->index_lines, other = false;
+	bool lines_given = cfg->index_lines;
+	bool earlier = st->abi_version == ASM_ABI_ROWS_IN_ORDER;
+	bool other = earlier;
 
-	if (st->abi_version != ASM_ABI_VERSION) {
+	if (st->abi_version != ASM_ABI_VERSION && !earlier) {
 		msg_set(msg, msg_len,
 			"the maps in %s are of version %u, this asmeter needs "
 			"%u: run `asmeter detach --all` (their counts end), "
@@ -275,7 +277,7 @@ static int state_match(const struct asm_state *st, struct kern_cfg *cfg,
 			*sizes[i] = have[i];
 		other |= *sizes[i] != have[i];
 	}
-	if (other && rows_given && !lines_given)
+	if ((earlier || (other && rows_given)) && !lines_given)
 		cfg->index_lines = 0; /* follows from rows */
 	return other ? -ESTALE : 0;
 }
@@ -755,6 +757,13 @@ static int resume(const char *dir, char *msg, size_t msg_len)
 		rc = open_aside(dir, &old, &k);
 	if (!rc)
 		rc = read_state(k.map_fd[ASM_MAP_STATE], &st);
+	if (!rc && st.abi_version != ASM_ABI_VERSION) {
+		msg_set(msg, msg_len,
+			"an asmeter of another version was ended while it "
+			"changed the sizes of the maps: start that version "
+			"once, or run `asmeter detach --all` (the counts end)");
+		rc = -EPROTO;
+	}
 	if (!rc) {
 		c.rows = st.rows;
 		c.index_lines = st.index_lines;
@@ -868,6 +877,13 @@ int kern_open(const char *pin_dir, struct kern *ret, char *msg, size_t msg_len)
 	kern_zero(ret);
 	msg_set(msg, msg_len, "%s", "");
 	rc = adopt(&c, &k, msg, msg_len);
+	if (rc == -ESTALE) {
+		msg_set(msg, msg_len,
+			"the maps in %s are of an earlier version: restart "
+			"asmeterd, which moves their counts",
+			c.pin_dir);
+		rc = -EPROTO;
+	}
 	for (unsigned i = 0; i < ASM_MAP_COUNT && !rc; i++)
 		rc = k.had[i] ? 0 : -ENOENT;
 	for (unsigned i = 0; i < KERN_PROG_COUNT && !rc; i++) {

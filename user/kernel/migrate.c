@@ -8,6 +8,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "asmeter/index.h"
 #include "kernel/past.h"
 
 /* One set of maps, in memory. Freed with set_close(). */
@@ -129,9 +130,25 @@ static struct asm_row row_of(const struct asm_past *e)
 				.ifindex = e->ifindex,
 				.dir = e->dir,
 				.family = e->family,
+				.moved = 1,
 				.packets = e->total.packets,
 				.ip_bytes = e->total.ip_bytes,
 				.wire_bytes = e->total.wire_bytes};
+}
+
+/* Without its place in the order there, and without AS indexes: a program must
+ * not find it, as a sum over parts is not the row of one. */
+static struct asm_row moved(const struct asm_row *r)
+{
+	return (struct asm_row){.src_as = r->src_as,
+				.dst_as = r->dst_as,
+				.ifindex = r->ifindex,
+				.dir = r->dir,
+				.family = r->family,
+				.moved = 1,
+				.packets = r->packets,
+				.ip_bytes = r->ip_bytes,
+				.wire_bytes = r->wire_bytes};
 }
 
 /* One row a pair, with its sum over banks, CPUs and what rows had that were
@@ -151,11 +168,12 @@ static int collect(const struct set *s, struct asm_row **ret, size_t *ret_n)
 		return -ENOMEM;
 	n = 0;
 	for (uint32_t p = 0; p < s->parts; p++) {
+		const struct asm_row *rows =
+			s->rows + (size_t)p * s->state->rows;
 		uint32_t used = rows_used(s, p);
 
-		memcpy(v + n, s->rows + (size_t)p * s->state->rows + 1,
-		       used * sizeof(*v));
-		n += used;
+		for (uint32_t i = 1; i <= used; i++)
+			v[n++] = moved(&rows[row_nth(rows, i, s->state->rows)]);
 	}
 	for (uint32_t i = 0; i < past_used(&past); i++)
 		v[n++] = row_of(&s->past[i]);
@@ -196,9 +214,9 @@ static uint32_t rows_needed(const struct set *to, size_t pairs)
 
 /*
  * Into asm_past, so that the new maps begin with all rows free; what finds no
- * room there into the rows of bank 1, spread over the CPUs. The index does not
- * know these rows, and need not: a program that meets the pair again takes a
- * new row, and readers add up the rows of a pair.
+ * room there into the rows of bank 1, spread over the CPUs. No program finds
+ * these rows, and need not: one that meets the pair again takes a new row, and
+ * readers add up the rows of a pair.
  */
 static int put_rows(const struct set *to, const struct asm_row *v, size_t n,
 		    uint32_t *ret_rows)

@@ -24,6 +24,14 @@ static struct asm_row *part_rows(const struct past_maps *m, uint32_t part)
 	return m->rows + (size_t)part * m->state->rows;
 }
 
+static struct asm_row *part_nth(const struct past_maps *m, uint32_t part,
+				uint32_t n)
+{
+	struct asm_row *rows = part_rows(m, part);
+
+	return &rows[row_nth(rows, n, m->state->rows)];
+}
+
 static uint32_t part_used(const struct past_maps *m, uint32_t part)
 {
 	uint32_t n = m->cpu[part].n_rows;
@@ -64,41 +72,66 @@ uint32_t past_add(const struct past_maps *m, const struct asm_row *row)
 static void announce(const struct past_maps *m, uint32_t part,
 		     const uint32_t *entry)
 {
-	const struct asm_row *rows = part_rows(m, part);
 	uint32_t n = part_used(m, part);
 
-	for (uint32_t r = 1; r <= n; r++) {
+	for (uint32_t i = 1; i <= n; i++) {
 		struct asm_past *e;
 
-		if (entry[r] == PAST_NONE)
+		if (entry[i] == PAST_NONE)
 			continue;
-		e = &m->past[entry[r]];
+		e = &m->past[entry[i]];
 		if (!e->pending)
 			e->next = e->total;
-		measure_add_row(&e->next, &rows[r]);
+		measure_add_row(&e->next, part_nth(m, part, i));
 		e->pending = 1;
 	}
 }
 
-/* The kept ones come to the beginning, with nothing in them. */
+/* The a-th and the b-th row exchange their places in the order. */
+static void swap(struct asm_row *rows, uint32_t a, uint32_t b, uint32_t count)
+{
+	uint32_t x = row_nth(rows, a, count), y = row_nth(rows, b, count);
+
+	rows[a].nth = a ^ y;
+	rows[b].nth = b ^ x;
+	rows[y].rank = y ^ a;
+	rows[x].rank = x ^ b;
+}
+
+static void clear(struct asm_row *row, bool keep)
+{
+	struct asm_row left = {.nth = row->nth, .rank = row->rank};
+
+	if (keep) {
+		left = *row;
+		left.packets = left.ip_bytes = left.wire_bytes = 0;
+	}
+	*row = left;
+}
+
+/* The kept ones stay where they are, with nothing in them, and are the first
+ * in the order. */
 static void clear_rows(const struct past_maps *m, uint32_t part,
 		       const uint32_t *keep)
 {
 	struct asm_row *rows = part_rows(m, part);
 	uint32_t n = part_used(m, part), kept = 0;
 
-	for (uint32_t r = 1; r <= n; r++) {
-		struct asm_row row = rows[r];
-
-		memset(&rows[r], 0, sizeof(row));
-		if (!keep[r])
+	for (uint32_t i = 1; i <= n; i++) {
+		clear(part_nth(m, part, i), keep[i]);
+		if (!keep[i])
 			continue;
-		kept = keep[r];
-		row.packets = row.ip_bytes = row.wire_bytes = 0;
-		rows[kept] = row;
+		kept = keep[i];
+		swap(rows, kept, i, m->state->rows);
 	}
 	step();
 	m->cpu[part].n_rows = kept;
+}
+
+static bool is_at_home(const struct past_maps *m, uint32_t number,
+		       uint32_t hash)
+{
+	return number - count_home(hash, m->state->rows) < COUNT_WINDOW;
 }
 
 /* As a program does it that has found the pair nowhere (bpf/count.h). */
@@ -113,6 +146,8 @@ static void index_put(const struct past_maps *m, uint32_t part, uint32_t number)
 	uint32_t lines = m->state->index_lines, hash = count_hash(&key);
 	struct asm_index_line *index = m->index + (size_t)part * lines;
 
+	if (is_at_home(m, number, hash))
+		return;
 	for (uint32_t i = 0; i < COUNT_LINES; i++) {
 		__u32 *slot = index[(hash + i) & (lines - 1)].slot;
 
@@ -129,12 +164,13 @@ static void index_put(const struct past_maps *m, uint32_t part, uint32_t number)
 
 static void index_again(const struct past_maps *m, uint32_t part)
 {
+	const struct asm_row *rows = part_rows(m, part);
 	size_t lines = m->state->index_lines;
 	uint32_t n = part_used(m, part);
 
 	memset(m->index + part * lines, 0, lines * sizeof(*m->index));
-	for (uint32_t r = 1; r <= n; r++)
-		index_put(m, part, r);
+	for (uint32_t i = 1; i <= n; i++)
+		index_put(m, part, row_nth(rows, i, m->state->rows));
 }
 
 static void take(struct asm_past *e)
@@ -155,13 +191,13 @@ void past_empty(const struct past_maps *m, uint32_t part, const uint32_t *entry,
 	step();
 	m->state->emptied = (uint64_t)part + 1;
 	step();
-	for (uint32_t r = 1; r <= n; r++)
-		freed += !keep[r];
+	for (uint32_t i = 1; i <= n; i++)
+		freed += !keep[i];
 	clear_rows(m, part, keep);
 	index_again(m, part);
-	for (uint32_t r = 1; r <= n; r++) {
-		if (entry[r] != PAST_NONE)
-			take(&m->past[entry[r]]);
+	for (uint32_t i = 1; i <= n; i++) {
+		if (entry[i] != PAST_NONE)
+			take(&m->past[entry[i]]);
 	}
 	step();
 	m->state->emptied = 0;

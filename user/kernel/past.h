@@ -20,10 +20,10 @@
  * flips the bank before, so the part is still one that no program writes.
  *
  * Pairs that are not quiet keep their rows, with 0 in them: they would win them
- * back at once, or lose them to whoever floods the map. Step 3 moves them to
- * the part's beginning and makes the index anew. No total depends on either: a
- * pair that is not found in the index takes a second row, and readers add up
- * both. So past_resume() just clears the part and keeps no row.
+ * back at once, or lose them to whoever floods the map. Step 3 puts them first
+ * in the part's order and makes the index anew. No total depends on either: a
+ * pair whose row is not found takes a second one, and readers add up both. So
+ * past_resume() just clears the part and keeps no row.
  *
  * WHAT BOUNDS WHAT
  *
@@ -69,9 +69,10 @@ uint32_t past_room(const struct past_maps *m);
 uint32_t past_add(const struct past_maps *m, const struct asm_row *row);
 
 /*
- * Steps 1 to 4. Of row r (1 .. asm_cpu.n_rows) of the part, entry[r] is the
- * pair's entry (PAST_NONE only where the row has nothing), and keep[r] its new
- * number, 0 when it is freed: the kept ones are numbered 1, 2, 3 … in order.
+ * Steps 1 to 4. Of the n-th row (1 .. asm_cpu.n_rows) of the part, entry[n] is
+ * the pair's entry (PAST_NONE only where the row has nothing), and keep[n] its
+ * new place in the order, 0 when it is freed: the kept ones get 1, 2, 3 ... as
+ * they stood. A moved row cannot be kept.
  */
 void past_empty(const struct past_maps *m, uint32_t part, const uint32_t *entry,
 		const uint32_t *keep);

@@ -19,7 +19,7 @@
 struct head {
 	uint64_t magic;
 	uint32_t version;
-	uint32_t abi;
+	uint32_t layout;
 	uint32_t root4_bits, root6_bits;
 	uint32_t first4_bits, plain6;
 	uint32_t steps4, steps6;
@@ -40,7 +40,7 @@ struct snapshot {
 static const struct head present = {
 	.magic = MAGIC,
 	.version = VERSION,
-	.abi = ASM_ABI_VERSION,
+	.layout = ASM_TABLE_LAYOUT,
 	.root4_bits = ASM_ROOT4_BITS,
 	.root6_bits = ASM_ROOT6_BITS,
 	.first4_bits = ASM_FIRST4_BITS,
