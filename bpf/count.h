@@ -3,63 +3,39 @@
  * Counting: the books of a port, and the row of an AS pair. The layout and
  * the equations are in asmeter/abi.h ("MODEL", "BANKS", "WRITERS").
  *
- * THE INDEX
+ * WHERE A ROW IS
  *
- * Rows are found through a hash index of 64-byte lines. A pair hashes to a
- * line, to one of its sixteen slots, and to a 12-bit tag. The search begins at
- * that slot and goes around the line; slots are never emptied, so the first
- * empty one ends it: the pair is new and goes there. A full line sends its
- * later pairs on to the next one (COUNT_LINES lines in all); when those are
- * full too, or no row is left, the packet is counted as map_full. A tag is
- * checked before the row is touched, so a hit costs one line of the index and
- * one row: two cache lines. There is no lock and no retry, because each bank
- * of each CPU has one writer.
+ * The rows of a part are the hash table themselves: a pair's row is one of the
+ * COUNT_WINDOW from its home on, where the hash of the pair points. What costs
+ * is not computing but waiting for memory, and a hit touches one cache line.
+ * The home is tried without a loop: a branch that the CPU guesses right is what
+ * the row's load need not wait for.
  *
- * With twice as many slots as rows most pairs sit in the slot where the search
- * begins. That one is tried without a loop: a branch that the CPU guesses
- * right is what the row's load need not wait for. An index that was filled in
- * another order may give a pair a second row, and both are summed.
+ * A pair that finds its window full takes any free row, and an index of 64-byte
+ * lines tells where: the pair hashes to a line, to one of its sixteen slots,
+and
+ * to a 12-bit tag. The search begins at that slot and goes around the line;
+ * slots are never emptied, so the first empty one ends it. A full line sends
+its
+ * later pairs on to the next one (COUNT_LINES lines in all). So no pair is
+ * refused before the last row is taken; then the packet is counted as map_full.
+ * There is no lock and no retry, because each bank of each CPU has one writer.
+ *
+ * Which rows are in use is told by their order (asmeter/abi.h), in which the
+ * free ones come last: taking one means to exchange its place with that of the
+ * first free one. Readers go through those in use, however few of however many,
+ * and a row's place tells its age.
+ *
+ * In the index are, with hashes drawn at random and windows of four:
+ *
+ *   rows in use   1/4    1/2    5/8    3/4    7/8   all
+ *   of 4         0.002  0.027  0.057  0.099  0.157  0.238
+ *   (of 2        0.027  0.098  0.147  0.206  0.273  0.349)
+ *   (of 8        0.000  0.005  0.016  0.041  0.084  0.161)
  *
  * MEASURED
  *
- * A virtual Zen 4 with two CPUs that did nothing else; medians of eleven
- * rounds, the lowest and the highest; the next packet's row lies anywhere.
- * Compare, don't quote.
- *
- *   tests/bench/counters      PERCPU_HASH  ours  times
- *   85,000 pairs, ns an update        397   143   2.7  2.1..4.3
- *   100,000 pairs                     372   103   3.2  2.0..5.2
- *   1,000,000 pairs                   499   110   4.6  2.9..5.2
- *   1,000 pairs                        31    20   1.6  1.0..3.6
- *
- *   100,000 pairs, 2 CPUs, ms a drain
- *   next key and lookup               228  0.84   255  225..328
- *   lookup_batch of 4,096              42   1.6    26   23..28
- *
- * Slots filled from the first on, found by a loop, gave 3.0 with 85,000 pairs
- * that came in the order of their rows, where these gave 4.3.
- *
- * ROWS AS THE HASH TABLE
- *
- * With every packet of another pair the row is two thirds of what the program
- * costs (tests/bench/program, "budget"): two lines that wait for each other,
- * each with a walk through the page tables before it, as arrays of BPF have
- * 4 KiB pages. Rows that are the hash table themselves (row = hash, the
- * following ones when it is taken) need one. The whole program as a multiple of
- * that with the index, in turns over the same keys, machine busy:
- *
- *                      uniform v4   Zipf v4   uniform v6   Zipf v6
- *   64,000 pairs, 2^17 rows  0.83      0.75         0.79      0.79
- *
- * (four series: 0.83 to 0.85, 0.75 to 0.82, 0.79 to 0.81, 0.76 to 0.79; with
- * rows met in the order in which they were made it loses: 1.24, 1.17, 1.09 and
- * 1.03.) It is not what stands here, because rows 1 .. n_rows would no longer
- * be those in use: a drain would read all of 2^17 rows for a thousand pairs, 8
- * MB a CPU instead of 64 KB, a row's number would say nothing of its age, and
- * pairs would be refused long before the last row is taken. A row at home where
- * the hash says when that one is free, and this index for the others, refuses
- * none and gives 0.86, 0.85, 0.94 and 0.85. Either wants another layout (a list
- * of the rows in use) and thus another ASM_ABI_VERSION.
+@@MEASURED@@
  */
 #ifndef ASMETER_COUNT_H
 #define ASMETER_COUNT_H
@@ -158,8 +134,8 @@ static __always_inline struct asm_row *count_row_at(__u32 part, __u32 number)
 	return number < cfg.rows ? bpf_map_lookup_elem(&asm_rows, &at) : NULL;
 }
 
-/* Row `number`, which is free, and the n-th one exchange their places in the
- * order. The n-th row is free as well. */
+/* Row `number` and the n-th one, both of them free homes, exchange their places
+ * in the order. */
 static __always_inline bool count_swap(__u32 part, __u32 number, __u32 n)
 {
 	struct asm_row *row = count_row_at(part, number);
@@ -181,28 +157,48 @@ static __always_inline bool count_swap(__u32 part, __u32 number, __u32 n)
 	return true;
 }
 
-/* Takes a free row for a pair, the given one or else (0) the first in the
- * order, and writes its key; NULL when all are in use. */
-static __always_inline struct asm_row *
-count_new_row(__u32 part, const struct count_key *key, __u32 *number)
+/* The number of a row that was free and is in use now: the given home, or (0)
+ * the next one in the order, or when all of them are taken one behind them. 0:
+ * all rows are in use. */
+static __always_inline __u32 count_take(__u32 part, __u32 home)
 {
 	struct asm_cpu *cpu = bpf_map_lookup_elem(&asm_cpu, &part);
-	__u32 n, src = key->src_ix, dst = key->dst_ix;
-	struct asm_as *as;
-	struct asm_row *row;
+	struct asm_row *nth;
+	__u32 n;
 
 	if (!cpu)
-		return NULL;
+		return 0;
+	n = cpu->n_homes + 1;
+	if (n <= cfg.homes) {
+		nth = count_row_at(part, n);
+		if (!nth)
+			return 0;
+		if (!home)
+			home = n ^ nth->nth;
+		else if (!count_swap(part, home, n))
+			return 0;
+		cpu->n_homes = n;
+		return home;
+	}
 	n = cpu->n_rows + 1;
-	row = count_row_at(part, n);
-	if (!row || n > COUNT_ROW_MASK)
-		return NULL;
-	if (!*number)
-		*number = n ^ row->nth;
-	else if (!count_swap(part, *number, n))
-		return NULL;
-	row = count_row_at(part, *number);
-	if (!row)
+	if (n >= cfg.rows || n > COUNT_ROW_MASK)
+		return 0;
+	cpu->n_rows = n;
+	return n;
+}
+
+/* Takes a row for a pair, of these the given one (0: any), and writes its key;
+ * NULL when all are in use. */
+static __always_inline struct asm_row *
+count_new_row(__u32 part, const struct count_key *key, __u32 home,
+	      __u32 *ret_number)
+{
+	__u32 number = count_take(part, home);
+	__u32 src = key->src_ix, dst = key->dst_ix;
+	struct asm_row *row = count_row_at(part, number);
+	struct asm_as *as;
+
+	if (!number || !row)
 		return NULL;
 	as = bpf_map_lookup_elem(&asm_as, &src);
 	row->src_as = as ? as->asn : 0;
@@ -213,7 +209,7 @@ count_new_row(__u32 part, const struct count_key *key, __u32 *number)
 	row->family = key->family;
 	row->src_ix = src;
 	row->dst_ix = dst;
-	cpu->n_rows = n;
+	*ret_number = number;
 	return row;
 }
 
@@ -223,10 +219,10 @@ static __always_inline struct asm_row *count_window(__u32 part, __u32 hash,
 						    const struct count_key *key,
 						    __u32 *ret_free)
 {
-	__u32 home = count_home(hash, cfg.rows);
+	__u32 home = count_home(hash, cfg.homes);
 
 	*ret_free = 0;
-	for (__u32 i = 0; i < COUNT_WINDOW; i++) {
+	for (__u32 i = 0; i < COUNT_WINDOW && home + i <= cfg.homes; i++) {
 		struct asm_row *row = count_row_at(part, home + i);
 
 		if (!row)
@@ -250,7 +246,6 @@ static __always_inline struct asm_row *count_row(__u32 part, __u32 hash,
 
 	if (row)
 		return row;
-	number = home;
 	for (__u32 i = 0; i < COUNT_LINES; i++) {
 		at = part * lines + ((hash + i) & cfg.line_mask);
 		line = bpf_map_lookup_elem(&asm_index, &at);
@@ -260,7 +255,7 @@ static __always_inline struct asm_row *count_row(__u32 part, __u32 hash,
 			way = (COUNT_WAY(hash) + k) % ASM_INDEX_WAYS;
 			slot = line->slot[way];
 			if (!slot) {
-				row = count_new_row(part, key, &number);
+				row = count_new_row(part, key, home, &number);
 				if (row && !home)
 					line->slot[way] = tag | number;
 				return row;
@@ -272,7 +267,7 @@ static __always_inline struct asm_row *count_row(__u32 part, __u32 hash,
 				return row;
 		}
 	}
-	return home ? count_new_row(part, key, &number) : NULL;
+	return home ? count_new_row(part, key, home, &number) : NULL;
 }
 
 /*
@@ -289,7 +284,7 @@ __noinline int count_pair(__u32 part, const struct count_key *key,
 	if (!key || !size)
 		return 0;
 	hash = count_hash(key);
-	at = part * cfg.rows + count_home(hash, cfg.rows);
+	at = part * cfg.rows + count_home(hash, cfg.homes);
 	row = bpf_map_lookup_elem(&asm_rows, &at);
 	if (row && count_is(row, key)) {
 		count_row_add(row, size);

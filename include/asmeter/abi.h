@@ -55,10 +55,7 @@
 /* Increased whenever the layout of a pinned map changes. A map that is new
  * changes none: a daemon that finds the pins of one that did not have it makes
  * it (user/kernel/load.c). */
-#define ASM_ABI_VERSION 2u
-/* The first one had rows 1 .. n_rows in use, all of them in the index: what
- * the zeros of struct asm_row mean. Programs of both must not share a map. */
-#define ASM_ABI_ROWS_IN_ORDER 1u
+#define ASM_ABI_VERSION 1u
 
 #define ASM_PIN_DIR "/sys/fs/bpf/asmeter"
 
@@ -127,14 +124,20 @@ struct asm_port {
 };
 
 /*
- * asm_rows[(bank * n_cpus + cpu) * rows + row], row 1 .. rows - 1; row 0 is
- * unused. Where the row of a pair is: bpf/count.h. One cache line each, which
- * does not change its key until it is freed.
+ * asm_rows[(bank * n_cpus + cpu) * rows + row]; row 0 is unused. Where the row
+ * of a pair is: bpf/count.h. One cache line each, which does not change its key
+ * until it is freed.
  *
- * The rows of a part stand in an order: first those in use, oldest first, then
- * the free ones. The n-th of them (n = 1 .. asm_cpu.n_rows are in use) is row
- * n ^ asm_rows[n].nth, and row r is the (r ^ asm_rows[r].rank)-th, so zeros
- * are the order 1, 2, 3 ...
+ * Rows 1 .. asm_state.homes stand in an order: first the asm_cpu.n_homes that
+ * are in use, oldest first, then the free ones. The n-th of them is row
+ * n ^ asm_rows[n].nth, and row r is the (r ^ asm_rows[r].rank)-th, so zeros are
+ * the order 1, 2, 3 ... The rows behind them are in use up to asm_cpu.n_rows.
+ *
+ * Earlier releases have no homes: their programs take row n_rows + 1, their
+ * readers add up rows 1 .. n_rows. So they can be gone back to: n_rows never is
+ * less than homes, rows that are free hold nothing, and programs of both may
+ * count in the same maps. When they have freed rows of a part, n_rows is less,
+ * and the order of that part means nothing.
  */
 struct asm_row {
 	__u32 src_as;
@@ -155,8 +158,9 @@ struct asm_row {
 
 /* asm_cpu[bank * n_cpus + cpu] */
 struct asm_cpu {
-	__u32 n_rows; /* rows in use */
-	__u32 reserved[15];
+	__u32 n_rows;  /* homes, and then the rows in use behind them */
+	__u32 n_homes; /* of the homes, those in use */
+	__u32 reserved[14];
 };
 
 /*
@@ -350,6 +354,7 @@ struct asm_scratch {
 struct asm_cfg {
 	__u32 n_cpus;
 	__u32 rows;      /* rows per bank and CPU, row 0 included */
+	__u32 homes;     /* asm_state.homes */
 	__u32 line_mask; /* asm_state.index_lines - 1 */
 	__u32 word_mask; /* asm_state.table_words - 1 */
 };
@@ -372,7 +377,9 @@ struct asm_state {
 			   * already and count no more (user/kernel/past.h) */
 	__u64 freed_rows; /* so far */
 	__u64 freed_times;
-	__u64 reserved[3];
+	__u32 homes; /* rows that hashes point to; 0: of an earlier release */
+	__u32 reserved;
+	__u64 reserved2[2];
 };
 
 /* The maps, in the order in which their descriptors are handed around. */

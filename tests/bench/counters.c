@@ -7,7 +7,7 @@
  * Pairs are made of 85,000 ASes, drawn uniformly. BENCH_QUICK=1: only the
  * 85,000 pairs and the drain.
  */
-#include "asmeter/abi.h"
+#include "asmeter/index.h"
 
 #include "bench.h"
 #include "counters_rival.skel.h"
@@ -45,6 +45,7 @@ static void bench_open(struct bench *b, uint32_t rows, uint32_t n_pairs)
 	uint32_t cpus = (uint32_t)libbpf_num_possible_cpus();
 	uint32_t parts = ASM_BANKS * cpus, lines = rows / 16;
 	struct asm_state *state;
+	struct asm_cpu *cpu;
 	struct asm_as *as;
 
 	*b = (struct bench){.skel = s, .n_cpus = cpus, .rows = rows};
@@ -52,6 +53,7 @@ static void bench_open(struct bench *b, uint32_t rows, uint32_t n_pairs)
 		die("open");
 	s->rodata->cfg.n_cpus = cpus;
 	s->rodata->cfg.rows = rows;
+	s->rodata->cfg.homes = count_homes(rows);
 	s->rodata->cfg.line_mask = lines - 1;
 	if (bpf_map__set_max_entries(s->maps.asm_ports,
 				     parts * ASM_PORT_SLOTS) ||
@@ -65,6 +67,10 @@ static void bench_open(struct bench *b, uint32_t rows, uint32_t n_pairs)
 	state->abi_version = ASM_ABI_VERSION;
 	state->n_cpus = cpus;
 	state->rows = rows;
+	state->homes = count_homes(rows);
+	cpu = map_memory(s->maps.asm_cpu, 4096);
+	for (uint32_t i = 0; i < parts; i++)
+		cpu[i].n_rows = state->homes;
 	state->index_lines = lines;
 	as = map_memory(s->maps.asm_as, ASM_AS_SLOTS * sizeof(*as));
 	for (uint32_t i = 1; i <= ASES; i++)

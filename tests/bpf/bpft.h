@@ -31,7 +31,7 @@ enum bpft_prog { BPFT_XDP, BPFT_EGRESS, BPFT_INGRESS, BPFT_PROGS };
 struct bpft {
 	struct bpf_object *obj;
 	int prog[BPFT_PROGS];
-	uint32_t n_cpus, rows, lines;
+	uint32_t n_cpus, rows, homes, lines;
 	struct asm_state *state;
 	uint32_t *table;
 	struct asm_as *as;
@@ -92,6 +92,17 @@ bpft_quiet(enum libbpf_print_level level, const char *fmt, va_list ap)
 	return vfprintf(stderr, fmt, ap);
 }
 
+/* Forgets all counts. */
+static inline void bpft_zero(struct bpft *t)
+{
+	memset(t->ports, 0, t->ports_len);
+	memset(t->cpu, 0, t->cpu_len);
+	memset(t->index, 0, t->index_len);
+	memset(t->row, 0, t->rows_len);
+	for (uint32_t part = 0; part < ASM_BANKS * t->n_cpus; part++)
+		t->cpu[part].n_rows = t->homes;
+}
+
 /* elf: the bytes of the object, from a skeleton's X__elf_bytes(). lines: of
  * the index, 2^n. */
 static inline void bpft_open(struct bpft *t, const void *elf, size_t elf_len,
@@ -99,14 +110,19 @@ static inline void bpft_open(struct bpft *t, const void *elf, size_t elf_len,
 {
 	static const char *const names[] = {"xdp_meter", "tc_egress",
 					    "tc_ingress"};
-	const struct asm_cfg cfg = {(uint32_t)libbpf_num_possible_cpus(), rows,
-				    lines - 1, BPFT_WORDS - 1};
+	const struct asm_cfg cfg = {
+		.n_cpus = (uint32_t)libbpf_num_possible_cpus(),
+		.rows = rows,
+		.homes = count_homes(rows),
+		.line_mask = lines - 1,
+		.word_mask = BPFT_WORDS - 1};
 	struct bpf_map *m;
 
 	libbpf_set_print(bpft_quiet);
 	memset(t, 0, sizeof(*t));
 	t->n_cpus = (uint32_t)libbpf_num_possible_cpus();
 	t->rows = rows;
+	t->homes = cfg.homes;
 	t->lines = lines;
 	t->obj = bpf_object__open_mem(elf, elf_len, NULL);
 	if (!t->obj)
@@ -142,6 +158,7 @@ static inline void bpft_open(struct bpft *t, const void *elf, size_t elf_len,
 			  sizeof(*t->row), &t->rows_len);
 	for (uint32_t i = 1; i < BPFT_AS; i++)
 		t->as[i].asn = 4200000000u + i;
+	bpft_zero(t);
 }
 
 /* The mappings go with the process. */
@@ -149,15 +166,6 @@ static inline void bpft_close(struct bpft *t)
 {
 	bpf_object__close(t->obj);
 	t->obj = NULL;
-}
-
-/* Forgets all counts. */
-static inline void bpft_zero(struct bpft *t)
-{
-	memset(t->ports, 0, t->ports_len);
-	memset(t->cpu, 0, t->cpu_len);
-	memset(t->index, 0, t->index_len);
-	memset(t->row, 0, t->rows_len);
 }
 
 static inline void bpft_if(struct bpft *t, uint32_t ifindex, uint32_t flags)
@@ -215,6 +223,18 @@ static inline void bpft_add_books(struct asm_books *to,
 		bpft_add(&to->seen + i, &from->seen + i);
 }
 
+static inline struct rows_used bpft_used(const struct bpft *t, uint32_t part)
+{
+	return rows_used(&t->cpu[part], t->rows, t->homes);
+}
+
+static inline uint32_t bpft_n_rows(const struct bpft *t, uint32_t part)
+{
+	const struct rows_used u = bpft_used(t, part);
+
+	return rows_count(&u);
+}
+
 /* Sums the books of one slot over banks and CPUs, and all rows. */
 static inline void bpft_total(const struct bpft *t, uint32_t slot,
 			      struct bpft_total *ret)
@@ -227,10 +247,12 @@ static inline void bpft_total(const struct bpft *t, uint32_t slot,
 		bpft_add_books(&ret->books[ASM_DIR_IN], &p->rx);
 		bpft_add_books(&ret->books[ASM_DIR_OUT], &p->tx);
 		const struct asm_row *rows = &t->row[part * t->rows];
+		struct rows_used u = bpft_used(t, part);
 
-		for (uint32_t i = 1; i <= t->cpu[part].n_rows; i++) {
+		for (uint32_t n = row_after(&u, 0); n <= u.n_rows;
+		     n = row_after(&u, n)) {
 			const struct asm_row *r =
-				&rows[row_nth(rows, i, t->rows)];
+				&rows[row_nth(rows, n, t->rows)];
 
 			ret->rows.packets += r->packets;
 			ret->rows.ip_bytes += r->ip_bytes;

@@ -102,12 +102,16 @@ static void check_order(uint32_t part)
 	uint8_t *met = calloc(t.rows, 1);
 
 	cr_assert(met);
-	for (uint32_t i = 1; i < t.rows; i++) {
+	for (uint32_t i = 1; i <= t.homes; i++) {
 		uint32_t r = i ^ rows[i].nth;
 
-		cr_assert(r && r < t.rows && !met[r]++, "%u: row %u", i, r);
+		cr_assert(r && r <= t.homes && !met[r]++, "%u: row %u", i, r);
 		cr_assert((r ^ rows[r].rank) == i, "row %u", r);
-		cr_assert(!!rows[r].family == (i <= t.cpu[part].n_rows));
+		cr_assert(!!rows[r].family == (i <= t.cpu[part].n_homes));
+	}
+	for (uint32_t i = t.homes + 1; i < t.rows; i++) {
+		cr_assert(!rows[i].nth && !rows[i].rank);
+		cr_assert(!!rows[i].family == (i <= t.cpu[part].n_rows));
 	}
 	free(met);
 }
@@ -121,7 +125,7 @@ static void crowd(uint32_t used)
 		t.row[i].family = 4;
 		t.row[i].src_ix = i;
 	}
-	t.cpu[0].n_rows = used;
+	t.cpu[0].n_homes = used;
 }
 
 static bool is_crowded(enum asm_dir dir, uint8_t family, uint32_t src,
@@ -129,7 +133,7 @@ static bool is_crowded(enum asm_dir dir, uint8_t family, uint32_t src,
 {
 	const struct count_key key = {1, dir, family, 0, src, dst};
 
-	return count_home(count_hash(&key), t.rows) + COUNT_WINDOW <= used + 1;
+	return count_home(count_hash(&key), t.homes) + COUNT_WINDOW <= used + 1;
 }
 
 /* The n-th pair (from 0) whose window is crowded. */
@@ -158,10 +162,12 @@ static void check_rows(void)
 		check_order(part);
 		memset(seen, 0, sizeof(seen));
 		const struct asm_row *rows = &t.row[part * t.rows];
+		const struct rows_used u = bpft_used(&t, part);
 
-		for (uint32_t i = 1; i <= t.cpu[part].n_rows; i++) {
+		for (uint32_t n = row_after(&u, 0); n <= u.n_rows;
+		     n = row_after(&u, n)) {
 			const struct asm_row *r =
-				&rows[row_nth(rows, i, t.rows)];
+				&rows[row_nth(rows, n, t.rows)];
 			uint8_t *s = &seen[r->dir][r->family == 6][r->src_ix]
 					  [r->dst_ix];
 
@@ -303,7 +309,7 @@ Test(count, moved_rows_stay)
 					    .family = 4,
 					    .moved = 1,
 					    .packets = 9};
-	t.cpu[0].n_rows = 300;
+	t.cpu[0].n_homes = 300;
 	memcpy(before, t.row, sizeof(before));
 	run(BPFT_XDP, make(4, 0, 0, 10), 5); /* both unknown: indexes 0 and 0 */
 	run(BPFT_XDP, make(6, 0, 0, 10), 5);
@@ -359,7 +365,7 @@ Test(count, banks)
 	cr_assert(!memcmp(&before, &t.ports[quiet], sizeof(before)));
 	cr_assert(t.ports[other].rx.attributed.packets == 4);
 	cr_assert(t.ports[other].tx.attributed.packets == 5);
-	cr_assert(t.cpu[0].n_rows == 1 && t.cpu[t.n_cpus].n_rows == 2);
+	cr_assert(bpft_n_rows(&t, 0) == 1 && bpft_n_rows(&t, t.n_cpus) == 2);
 	t.state->bank = 2; /* only the low bit means anything */
 	run(BPFT_XDP, make(4, 1, 2, 10), 1);
 	cr_assert(t.ports[quiet].rx.seen.packets == 4);
@@ -482,7 +488,8 @@ Test(count, tags_collide)
 {
 	unsigned collisions = 0;
 
-	open_sized(4096, 1);
+	open_sized(4681, 1);
+	cr_assert(t.homes == 4095);
 	crowd(4000);
 	for (uint32_t src = 1; src < N_AS; src++)
 		for (uint32_t dst = 1; dst < N_AS; dst++) {
@@ -495,13 +502,13 @@ Test(count, tags_collide)
 			run(BPFT_XDP, make(4, src, dst, 10), 1);
 			run(BPFT_EGRESS, make(4, src, dst, 10), 1);
 			run(BPFT_XDP, make(6, src, dst, 10), 1);
-			cr_assert(t.cpu[0].n_rows == 4003, "%u rows",
-				  t.cpu[0].n_rows);
+			cr_assert(t.cpu[0].n_homes == 4003, "%u rows",
+				  t.cpu[0].n_homes);
 			for (uint32_t i = 1; i < ASM_INDEX_WAYS; i++)
 				collisions += is_twin(slot, i);
 			memset(t.index, 0, t.index_len);
 			memset(&t.row[4001], 0, 3 * sizeof(t.row[0]));
-			t.cpu[0].n_rows = 4000;
+			t.cpu[0].n_homes = 4000;
 		}
 	cr_assert(collisions > 0, "no collision: nothing was tested");
 	bpft_close(&t);

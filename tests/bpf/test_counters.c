@@ -449,8 +449,8 @@ static void stay_on_one_cpu(void)
 	cpu_set_t set;
 
 	CPU_ZERO(&set);
-	CPU_SET((unsigned)sched_getcpu(), &set);
-	(void)sched_setaffinity(0, sizeof(set), &set);
+	CPU_SET(0, &set);
+	cr_assert_eq(sched_setaffinity(0, sizeof(set), &set), 0);
 }
 
 /* Seventeen rows for pairs that come, stay for two drains and go: each has a
@@ -690,81 +690,211 @@ Test(load, adopts_what_is_pinned)
 	cr_assert_eq(kern_open(PIN_DIR, &again, msg, sizeof(msg)), -ENOENT);
 }
 
-/* Makes the rows of part 0 what the first version would have made of them: in
- * the order in which they came, from row 1 on. Returns how many. */
-static uint32_t rows_in_order(const struct kern *k, uint32_t rows)
-{
-	size_t len = rows * sizeof(struct asm_row);
-	struct asm_row *row = mmap(NULL, len, PROT_READ | PROT_WRITE,
-				   MAP_SHARED, k->map_fd[ASM_MAP_ROWS], 0);
-	struct asm_row *was = malloc(len);
-	struct asm_cpu cpu;
-	struct asm_state st;
+/* What programs of a release without homes do, and its reader that frees rows:
+ * in the maps of part 0. */
+struct earlier {
+	struct asm_row *rows;
+	struct asm_cpu *cpu;
+	uint32_t n;
+};
 
-	cr_assert(row != MAP_FAILED && was);
-	cr_assert_eq(bpf_map_lookup_elem(k->map_fd[ASM_MAP_CPU], &(uint32_t){0},
-					 &cpu),
-		     0);
-	memcpy(was, row, len);
-	memset(row, 0, len);
-	for (uint32_t i = 1; i <= cpu.n_rows; i++) {
-		row[i] = was[i ^ was[i].nth];
-		row[i].nth = row[i].rank = 0;
-	}
-	state_of(k, &st);
-	st.abi_version = 1;
-	cr_assert_eq(bpf_map_update_elem(k->map_fd[ASM_MAP_STATE],
-					 &(uint32_t){0}, &st, BPF_ANY),
-		     0);
-	free(was);
-	(void)munmap(row, len);
-	return cpu.n_rows;
+static void *map_of(const struct rig *r, enum asm_map map, size_t len)
+{
+	void *p = mmap(NULL, len, PROT_READ | PROT_WRITE, MAP_SHARED,
+		       r->k.map_fd[map], 0);
+
+	cr_assert(p != MAP_FAILED);
+	return p;
 }
 
-Test(load, moves_the_first_version)
+static struct earlier earlier(const struct rig *r, uint32_t rows)
+{
+	return (struct earlier){
+		map_of(r, ASM_MAP_ROWS, rows * sizeof(struct asm_row)),
+		map_of(r, ASM_MAP_CPU, sizeof(struct asm_cpu)), rows};
+}
+
+/* Without the books of the port: see how it is called. */
+static void earlier_packets(struct earlier *e, uint32_t src, uint32_t packets)
+{
+	uint32_t n = ++e->cpu->n_rows;
+
+	cr_assert_lt(n, e->n);
+	cr_assert(!e->rows[n].family, "row %u is somebody's", n);
+	e->rows[n].src_as = e->rows[n].dst_as = 64512;
+	e->rows[n].src_as += src;
+	e->rows[n].src_ix = 1 + src;
+	e->rows[n].dst_ix = 1;
+	e->rows[n].ifindex = 1;
+	e->rows[n].family = 4;
+	e->rows[n].packets = packets;
+	e->rows[n].ip_bytes = packets * IP_LEN;
+	e->rows[n].wire_bytes = packets * LEN;
+}
+
+/* Makes the rows that are in use 1, 2, 3 ... and the only ones. */
+static void earlier_order(struct earlier *e)
+{
+	uint32_t n = 0;
+
+	for (uint32_t i = 1; i < e->n; i++) {
+		struct asm_row row = e->rows[i];
+
+		memset(&e->rows[i], 0, sizeof(row));
+		if (!row.family)
+			continue;
+		row.nth = row.rank = 0;
+		e->rows[++n] = row;
+	}
+	e->cpu->n_rows = n;
+}
+
+static void send_all(const struct kern *k, uint32_t n, uint32_t more)
+{
+	uint8_t f[LEN];
+
+	for (uint32_t i = 0; i < n; i++) {
+		frame_set(f, (10u << 24) + (i << 12), 10u << 24);
+		run(k->prog_fd[KERN_PROG_XDP], f, LEN, 1 + i * more);
+	}
+}
+
+/* Each of n pairs has 1 + i and `more` besides. */
+static void check_pairs(const struct kern *k, uint32_t n, uint32_t more)
+{
+	uint64_t of_pair[40] = {0};
+	struct counters *c;
+
+	cr_assert_eq(counters_open(k->map_fd, &c), 0);
+	cr_assert_eq(drain(c, of_pair, 40).pairs, n);
+	for (uint32_t i = 0; i < n; i++)
+		cr_assert_eq(of_pair[i], 1 + i + more, "pair %u: %lu", i,
+			     of_pair[i]);
+	counters_close(c);
+}
+
+static void set_homes(const struct rig *r, uint32_t homes)
+{
+	struct asm_state st;
+
+	state_of(&r->k, &st);
+	st.homes = homes;
+	cr_assert_eq(bpf_map_update_elem(r->k.map_fd[ASM_MAP_STATE],
+					 &(uint32_t){0}, &st, BPF_ANY),
+		     0);
+}
+
+static void load_again(struct kern *ret, const struct rig *r, bool moved)
 {
 	struct kern_cfg cfg = {.pin_dir = PIN_DIR};
+	struct bpf_map_info info[2] = {0};
 	char msg[KERN_MSG_LEN];
-	uint64_t of_pair[40] = {0};
+	struct asm_state st;
+
+	cr_assert_eq(kern_open(PIN_DIR, ret, msg, sizeof(msg)), 0, "%s", msg);
+	kern_done(ret);
+	cr_assert_eq(kern_load(&cfg, ret, msg, sizeof(msg)), 0, "%s", msg);
+	cr_assert(ret->adopted);
+	for (unsigned i = 0; i < 2; i++) {
+		uint32_t len = sizeof(info[i]);
+		const struct kern *k = i ? ret : &r->k;
+
+		cr_assert_eq(bpf_obj_get_info_by_fd(k->map_fd[ASM_MAP_ROWS],
+						    &info[i], &len),
+			     0);
+	}
+	cr_assert_eq(info[0].id != info[1].id, moved);
+	state_of(ret, &st);
+	cr_assert_eq(st.rows, 64);
+	cr_assert_eq(st.homes, 55);
+}
+
+/* Maps of a release without homes are moved. */
+Test(load, moves_what_has_no_homes)
+{
 	struct asm_state was, st;
-	struct counters *c;
+	struct earlier e;
 	struct kern again;
-	struct sums s;
 	struct rig r;
-	uint8_t f[LEN];
 
 	stay_on_one_cpu();
 	rig_open(&r, 64, 40);
-	for (uint32_t i = 0; i < 40; i++) {
-		frame_set(f, (10u << 24) + (i << 12), 10u << 24);
-		run(r.k.prog_fd[KERN_PROG_XDP], f, LEN, 1 + i);
-	}
-	cr_assert_eq(rows_in_order(&r.k, 64), 40);
+	send_all(&r.k, 40, 1);
+	e = earlier(&r, 64);
+	earlier_order(&e);
+	cr_assert_eq(e.cpu->n_rows, 40);
+	set_homes(&r, 0);
 	state_of(&r.k, &was);
-	cr_assert_eq(counters_open(r.k.map_fd, &c), -EPROTO);
-	cr_assert_eq(kern_open(PIN_DIR, &again, msg, sizeof(msg)), -EPROTO);
-	cr_assert(strstr(msg, "earlier version"), "%s", msg);
-	cr_assert(strstr(msg, "restart asmeterd"), "%s", msg);
-
-	cr_assert_eq(kern_load(&cfg, &again, msg, sizeof(msg)), 0, "%s", msg);
+	load_again(&again, &r, true);
 	state_of(&again, &st);
-	cr_assert_eq(st.abi_version, ASM_ABI_VERSION);
 	cr_assert_eq(st.created_at, was.created_at);
-	cr_assert_eq(st.rows, 64);
-	for (uint32_t i = 0; i < 40; i++) {
-		frame_set(f, (10u << 24) + (i << 12), 10u << 24);
-		run(again.prog_fd[KERN_PROG_XDP], f, LEN, 1);
+	send_all(&again, 40, 0);
+	check_pairs(&again, 40, 1);
+	kern_done(&again);
+	rig_close(&r);
+}
+
+/* Such a release, gone back to, counts on in these maps; then it is this one's
+ * turn again, in the same maps. */
+Test(load, earlier_programs_count_in_the_same_maps)
+{
+	struct asm_port *ports;
+	struct earlier e;
+	struct kern again;
+	struct rig r;
+
+	stay_on_one_cpu();
+	rig_open(&r, 64, 40);
+	send_all(&r.k, 40, 1);
+	e = earlier(&r, 64);
+	cr_assert_eq(e.cpu->n_homes, 40);
+	cr_assert_eq(e.cpu->n_rows, 55);
+	for (uint32_t i = 0; i < 8; i++)
+		earlier_packets(&e, i, 5);
+	/* in the books, too */
+	ports = map_of(&r, ASM_MAP_PORTS, ASM_PORT_SLOTS * sizeof(*ports));
+	for (uint32_t slot = 0; slot < ASM_PORT_SLOTS; slot++) {
+		struct asm_books *b = &ports[slot].rx;
+		const struct asm_measure m = {40, 40 * IP_LEN, 40 * LEN};
+
+		if (!b->seen.packets)
+			continue;
+		add(&b->seen, &m);
+		add(&b->attributed, &m);
 	}
-	cr_assert_eq(counters_open(again.map_fd, &c), 0);
-	s = drain(c, NULL, 0);
-	cr_assert_eq(s.pairs, 40);
-	cr_assert_eq(s.seen.packets, 40 * 41 / 2 + 40);
-	cr_assert_eq(s.bucket[ASM_ATTRIBUTED].wire_bytes,
-		     (40 * 41 / 2 + 40) * LEN);
-	(void)drain(c, of_pair, 40);
-	for (uint32_t i = 0; i < 40; i++)
-		cr_assert_eq(of_pair[i], 2 + i);
-	counters_close(c);
+	load_again(&again, &r, false);
+	send_all(&again, 8, 0);
+	{
+		uint64_t of_pair[40] = {0};
+		struct counters *c;
+
+		cr_assert_eq(counters_open(again.map_fd, &c), 0);
+		cr_assert_eq(drain(c, of_pair, 40).pairs, 40);
+		for (uint32_t i = 0; i < 40; i++)
+			cr_assert_eq(of_pair[i], 1 + i + (i < 8 ? 6 : 0));
+		counters_close(c);
+	}
+	kern_done(&again);
+	rig_close(&r);
+}
+
+/* It has freed rows: the order is none any more. */
+Test(load, earlier_reader_has_freed_rows)
+{
+	struct earlier e;
+	struct kern again;
+	struct rig r;
+
+	stay_on_one_cpu();
+	rig_open(&r, 64, 40);
+	send_all(&r.k, 40, 1);
+	e = earlier(&r, 64);
+	earlier_order(&e);
+	e.rows[3].nth = 77;
+	cr_assert_lt(e.cpu->n_rows, 55);
+	load_again(&again, &r, true);
+	send_all(&again, 40, 0);
+	check_pairs(&again, 40, 1);
 	kern_done(&again);
 	rig_close(&r);
 }

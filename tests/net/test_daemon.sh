@@ -420,7 +420,7 @@ timeout 60 "$d" >>$log 2>&1
 [ $? = 4 ] || fail "maps of another version: exit code"
 grep -q 'are of version 99, this asmeter needs' $log || fail "maps of another version"
 [ -e $pins/links/v0-xdp ] || fail "a refused start has detached v0"
-version 0x02
+version 0x01
 
 # ------------------------------------- told to stay root: no meter does
 

@@ -22,6 +22,7 @@
 #define CPUS  2u
 #define PARTS (CPUS * ASM_BANKS)
 #define ROWS  17u /* 16 of them are used */
+#define HOMES 11u /* the others are behind them */
 #define LINES 2u
 #define ROOM  (PARTS * ROWS)
 #define LEN   77u /* bytes of a packet; 91 on the wire */
@@ -59,7 +60,10 @@ static struct maps *maps_new(void)
 	cr_assert(m != MAP_FAILED);
 	m->state = (struct asm_state){.n_cpus = CPUS,
 				      .rows = ROWS,
+				      .homes = HOMES,
 				      .index_lines = LINES};
+	for (uint32_t p = 0; p < PARTS; p++)
+		m->cpu[p].n_rows = HOMES;
 	return m;
 }
 
@@ -81,20 +85,25 @@ static struct asm_row *new_row(struct maps *m, uint32_t part, uint32_t pair,
 			       uint32_t *number)
 {
 	struct asm_row *rows = &m->rows[part * ROWS], *r;
-	uint32_t n = m->cpu[part].n_rows + 1, order[ROWS] = {0}, at;
+	uint32_t order[HOMES + 1] = {0}, at, n = m->cpu[part].n_homes + 1;
 
-	if (n >= ROWS)
+	if (n <= HOMES) {
+		for (uint32_t i = 1; i <= HOMES; i++)
+			order[i] = i ^ rows[i].nth;
+		for (at = n; *number && order[at] != *number; at++)
+			cr_assert_lt(at, HOMES);
+		*number = order[at];
+		order[at] = order[n];
+		order[n] = *number;
+		for (uint32_t i = 1; i <= HOMES; i++) {
+			rows[i].nth = i ^ order[i];
+			rows[order[i]].rank = order[i] ^ i;
+		}
+		m->cpu[part].n_homes = n;
+	} else if (m->cpu[part].n_rows + 1 < ROWS) {
+		*number = ++m->cpu[part].n_rows;
+	} else {
 		return NULL;
-	for (uint32_t i = 1; i < ROWS; i++)
-		order[i] = i ^ rows[i].nth;
-	for (at = n; *number && order[at] != *number; at++)
-		cr_assert_lt(at, ROWS);
-	*number = order[at];
-	order[at] = order[n];
-	order[n] = *number;
-	for (uint32_t i = 1; i < ROWS; i++) {
-		rows[i].nth = i ^ order[i];
-		rows[order[i]].rank = order[i] ^ i;
 	}
 	r = &rows[*number];
 	cr_assert(!r->family && !r->packets && !r->moved);
@@ -105,7 +114,6 @@ static struct asm_row *new_row(struct maps *m, uint32_t part, uint32_t pair,
 	r->ifindex = 7;
 	r->dir = pair & 1;
 	r->family = pair & 2 ? 6 : 4;
-	m->cpu[part].n_rows = n;
 	return r;
 }
 
@@ -120,13 +128,13 @@ static struct asm_row *row_find(struct maps *m, uint32_t part, uint32_t pair,
 				      .src_ix = pair + 1,
 				      .dst_ix = 2 * pair + 1};
 	uint32_t hash = count_hash(&key), tag = hash & ~COUNT_ROW_MASK;
-	uint32_t home = count_home(hash, ROWS), number = 0;
+	uint32_t home = count_home(hash, HOMES), number = 0;
 	struct asm_row *rows = &m->rows[part * ROWS];
 
 	for (uint32_t i = home + 3; i >= home; i--) {
-		if (i < ROWS && is_pair(&rows[i], pair))
+		if (i <= HOMES && is_pair(&rows[i], pair))
 			return &rows[i];
-		if (i < ROWS && !rows[i].family)
+		if (i <= HOMES && !rows[i].family)
 			number = i;
 	}
 	home = number;
@@ -179,6 +187,12 @@ static const struct asm_row *nth(const struct maps *m, uint32_t part,
 	return &rows[n ^ rows[n].nth];
 }
 
+static bool in_use(const struct maps *m, uint32_t part, uint32_t n)
+{
+	return n <= HOMES ? n <= m->cpu[part].n_homes
+			  : n <= m->cpu[part].n_rows;
+}
+
 static void found(uint64_t got[PAIRS], uint32_t src_as, uint32_t dst_as,
 		  const struct asm_measure *v)
 {
@@ -205,17 +219,16 @@ static void exact(const struct world *w, const struct maps *left,
 	for (uint32_t p = 0; p < PARTS; p++) {
 		uint8_t met[ROWS] = {0};
 
-		for (uint32_t i = 1; i <= m.cpu[p].n_rows; i++) {
+		for (uint32_t i = 1; i < ROWS; i++) {
 			const struct asm_row *r = nth(&m, p, i);
 			struct asm_measure x = {r->packets, r->ip_bytes,
 						r->wire_bytes};
 
-			found(got, r->src_as, r->dst_as, &x);
-		}
-		/* the next pairs find rows with nothing in them */
-		for (uint32_t i = m.cpu[p].n_rows + 1; i < ROWS; i++) {
-			cr_assert_eq(nth(&m, p, i)->packets, 0);
-			cr_assert_eq(nth(&m, p, i)->family, 0);
+			cr_assert_eq(in_use(&m, p, i), r->family != 0);
+			if (in_use(&m, p, i))
+				found(got, r->src_as, r->dst_as, &x);
+			else /* the next pairs find nothing in them */
+				cr_assert_eq(r->packets, 0);
 		}
 		for (uint32_t i = 1; i < ROWS; i++) {
 			uint32_t r =
@@ -252,8 +265,13 @@ static bool make_plan(struct world *w, uint32_t part, unsigned keep_of_8,
 	uint32_t kept = 0;
 
 	*p = (struct plan){.part = part};
-	for (uint32_t r = 1; r <= w->m->cpu[part].n_rows; r++) {
+	for (uint32_t r = 1; r < ROWS; r++) {
 		const struct asm_row *row = nth(w->m, part, r);
+
+		if (!in_use(w->m, part, r))
+			continue;
+		if (r == HOMES + 1)
+			kept = HOMES;
 
 		p->entry[r] = PAST_NONE;
 		for (uint32_t i = 0; i < past_used(&v); i++) {
@@ -403,6 +421,8 @@ Test(past, rows_are_kept_and_given_out_again)
 {
 	struct world w = {.m = maps_new(), .seed = 5};
 	const struct past_maps v = views(w.m);
+	uint32_t homes = 0, behind = HOMES;
+	struct asm_row *was[16];
 	struct plan p;
 
 	for (uint32_t pair = 0; pair < 16; pair++)
@@ -410,24 +430,33 @@ Test(past, rows_are_kept_and_given_out_again)
 	packet(&w, 0, 0, 16);
 	cr_assert_eq(w.full, 1);
 	cr_assert(make_plan(&w, 0, 0, &p));
-	for (uint32_t r = 1; r <= 4; r++)
-		p.keep[r + 10] = r; /* pairs 10 to 13 */
-	past_empty(&v, 0, p.entry, p.keep);
-	cr_assert_eq(w.m->cpu[0].n_rows, 4);
-	cr_assert_eq(w.m->state.freed_rows, 12);
-	cr_assert_eq(past_used(&v), 16);
-	for (uint32_t pair = 10; pair < 14; pair++) {
-		const struct asm_row *r = nth(w.m, 0, pair - 9);
-
-		cr_assert(is_pair(r, pair) && !r->packets && !r->ip_bytes);
-		cr_assert_eq(row_find(w.m, 0, pair, false), r);
+	/* pairs 2, 3, 6, 7, 10 ... are kept */
+	for (uint32_t n = 1; n < ROWS; n++) {
+		if ((nth(w.m, 0, n)->src_ix - 1) & 2)
+			p.keep[n] = n <= HOMES ? ++homes : ++behind;
 	}
-	for (uint32_t pair = 0; pair < 10; pair++)
-		cr_assert_null(row_find(w.m, 0, pair, false));
+	for (uint32_t pair = 0; pair < 16; pair++)
+		was[pair] = row_find(w.m, 0, pair, false);
+	past_empty(&v, 0, p.entry, p.keep);
+	cr_assert_eq(w.m->cpu[0].n_homes, homes);
+	cr_assert_eq(w.m->cpu[0].n_rows, behind);
+	cr_assert_eq(homes + behind - HOMES, 8);
+	cr_assert_eq(w.m->state.freed_rows, 8);
+	cr_assert_eq(past_used(&v), 16);
+	for (uint32_t pair = 0; pair < 16; pair++) {
+		const struct asm_row *r = row_find(w.m, 0, pair, false);
+
+		cr_assert_eq(r != NULL, (pair & 2) != 0);
+		if (r && was[pair] - w.m->rows <= HOMES)
+			cr_assert_eq(r, was[pair]);
+		cr_assert(!r || (!r->packets && !r->ip_bytes));
+	}
 	for (uint32_t pair = 20; pair < 28; pair++)
 		packet(&w, 0, 0, pair);
 	cr_assert_eq(w.full, 1);
 	exact(&w, w.m, "given out again");
+	packet(&w, 0, 0, 28);
+	cr_assert_eq(w.full, 2);
 	(void)munmap(w.m, sizeof(*w.m));
 }
 
@@ -464,8 +493,8 @@ Test(past, damaged_state_stays_inside)
 	cr_assert_eq(m->past[3].pending, 0);
 	m->state.emptied = 2;
 	past_resume(&v);
-	cr_assert_eq(m->cpu[1].n_rows, 0);
-	m->cpu[1].n_rows = UINT32_MAX;
+	cr_assert_eq(m->cpu[1].n_rows, HOMES);
+	m->cpu[1].n_homes = m->cpu[1].n_rows = UINT32_MAX;
 	for (uint32_t i = 0; i < ROWS; i++) {
 		m->rows[ROWS + i].nth = (i & 1 ? 0xffffffff : 17) - i;
 		m->rows[ROWS + i].rank = UINT32_MAX;
@@ -478,6 +507,6 @@ Test(past, damaged_state_stays_inside)
 	cr_assert(!memcmp(m->rows, before.rows, ROWS * sizeof(*m->rows)));
 	cr_assert(!memcmp(m->rows + 2 * ROWS, before.rows + 2 * ROWS,
 			  2 * ROWS * sizeof(*m->rows)));
-	cr_assert_lt(m->cpu[1].n_rows, ROWS);
+	cr_assert(m->cpu[1].n_homes <= HOMES && m->cpu[1].n_rows < ROWS);
 	(void)munmap(m, sizeof(*m));
 }

@@ -13,7 +13,6 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "asmeter/index.h"
 #include "kernel/counters_int.h"
 #include "kernel/grace.h"
 
@@ -112,6 +111,7 @@ static int map_all(struct counters *c, const int fds[ASM_MAP_COUNT])
 		return -EPROTO;
 	c->n_cpus = st->n_cpus;
 	c->rows = st->rows;
+	c->homes = st->homes;
 	banks_cpus = (size_t)ASM_BANKS * c->n_cpus;
 	rc = view_open(&c->ifs_map, fds[ASM_MAP_IFS],
 		       sizeof(struct asm_if) * ASM_IF_SLOTS, PROT_READ);
@@ -218,11 +218,9 @@ static void books_add(struct asm_books *to, const struct asm_books *b)
 }
 
 const struct asm_row *counters_rows(const struct counters *c, uint32_t part,
-				    uint32_t *ret_n)
+				    struct rows_used *ret)
 {
-	uint32_t n = c->past.cpu[part].n_rows;
-
-	*ret_n = n < c->rows ? n : c->rows - 1;
+	*ret = rows_used(&c->past.cpu[part], c->rows, c->homes);
 	return c->past.rows + (size_t)part * c->rows;
 }
 
@@ -231,21 +229,23 @@ const struct asm_row *counters_rows(const struct counters *c, uint32_t part,
  * touched. */
 static int rows_learn(struct counters *c, uint32_t at)
 {
-	uint32_t n, *known = &c->known_rows[at];
-	const struct asm_row *rows = counters_rows(c, at, &n);
+	struct rows_used *known = &c->known[at], used;
+	const struct asm_row *rows = counters_rows(c, at, &used);
 
-	if (n && !c->pair_of_row[at]) {
+	if (rows_count(&used) && !c->pair_of_row[at]) {
 		c->pair_of_row[at] = calloc(c->rows, sizeof(uint32_t));
 		if (!c->pair_of_row[at])
 			return -ENOMEM;
 	}
-	while (*known < n) {
-		uint32_t r = row_nth(rows, *known + 1, c->rows);
+	while (rows_count(known) < rows_count(&used)) {
+		uint32_t *n = known->n_homes < used.n_homes ? &known->n_homes
+							    : &known->n_rows;
+		uint32_t r = row_nth(rows, *n + 1, c->rows);
 		uint32_t id = pair_find(c, &rows[r]);
 
 		if (id == PAIR_NONE)
 			return -ENOMEM;
-		c->pair_of_row[at][++*known] = id;
+		c->pair_of_row[at][++*n] = id;
 	}
 	return 0;
 }
@@ -253,12 +253,13 @@ static int rows_learn(struct counters *c, uint32_t at)
 static void rows_sum(struct counters *c, uint32_t at, struct asm_measure *sums)
 {
 	const uint32_t *ids = c->pair_of_row[at];
-	uint32_t n;
-	const struct asm_row *rows = counters_rows(c, at, &n);
+	struct rows_used u;
+	const struct asm_row *rows = counters_rows(c, at, &u);
 
-	for (uint32_t i = 1; i <= n; i++) {
-		const struct asm_row *row = &rows[row_nth(rows, i, c->rows)];
-		struct asm_measure *s = &sums[ids[i]];
+	for (uint32_t n = row_after(&u, 0); n <= u.n_rows;
+	     n = row_after(&u, n)) {
+		const struct asm_row *row = &rows[row_nth(rows, n, c->rows)];
+		struct asm_measure *s = &sums[ids[n]];
 
 		s->packets += row->packets;
 		s->ip_bytes += row->ip_bytes;
@@ -377,15 +378,18 @@ int counters_open(const int fds[ASM_MAP_COUNT], struct counters **ret)
 	rc = -ENOMEM;
 	banks_cpus = (size_t)ASM_BANKS * c->n_cpus;
 	c->pair_of_row = calloc(banks_cpus, sizeof(*c->pair_of_row));
-	c->known_rows = calloc(banks_cpus, sizeof(*c->known_rows));
+	c->known = calloc(banks_cpus, sizeof(*c->known));
 	c->emptied = calloc(banks_cpus, sizeof(*c->emptied));
 	for (unsigned b = 0; b < ASM_BANKS; b++)
 		c->ports[b] = calloc(ASM_PORT_SLOTS, sizeof(struct asm_port));
-	if (!c->pair_of_row || !c->known_rows || !c->emptied || !c->ports[0] ||
+	if (!c->pair_of_row || !c->known || !c->emptied || !c->ports[0] ||
 	    !c->ports[1])
 		goto out;
-	for (size_t i = 0; i < banks_cpus; i++)
+	for (size_t i = 0; i < banks_cpus; i++) {
+		c->known[i] =
+			rows_used(&(struct asm_cpu){0}, c->rows, c->homes);
 		c->emptied[i] = mono_now();
+	}
 	past_resume(&c->past); /* before the first flip */
 	rc = pairs_grow(c);
 	if (!rc)
@@ -412,7 +416,7 @@ void counters_close(struct counters *c)
 	for (size_t i = 0; c->pair_of_row && i < ASM_BANKS * c->n_cpus; i++)
 		free(c->pair_of_row[i]);
 	free(c->pair_of_row);
-	free(c->known_rows);
+	free(c->known);
 	free(c->emptied);
 	for (unsigned b = 0; b < SUMS; b++)
 		free(c->sums[b]);
@@ -473,8 +477,11 @@ void counters_stats(const struct counters *c, struct counters_stats *ret)
 	const struct asm_state *st = c->state_map.p;
 	uint32_t used = 0;
 
-	for (size_t i = 0; i < (size_t)ASM_BANKS * c->n_cpus; i++)
-		used = c->known_rows[i] > used ? c->known_rows[i] : used;
+	for (size_t i = 0; i < (size_t)ASM_BANKS * c->n_cpus; i++) {
+		uint32_t n = rows_count(&c->known[i]);
+
+		used = n > used ? n : used;
+	}
 	*ret = (struct counters_stats){.rows_used_max = used,
 				       .rows = c->rows,
 				       .pairs = c->n_pairs,

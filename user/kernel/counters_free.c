@@ -14,14 +14,14 @@
 #include <errno.h>
 #include <stdlib.h>
 
-#include "asmeter/index.h"
 #include "kernel/counters_int.h"
 
 #define LOOKS 16 /* at most so many in the time after which a pair is quiet */
 
 static bool is_crowded(const struct counters *c, uint32_t part)
 {
-	return (uint64_t)c->known_rows[part] * 8 >= (uint64_t)(c->rows - 1) * 7;
+	return (uint64_t)rows_count(&c->known[part]) * 8 >=
+	       (uint64_t)(c->rows - 1) * 7;
 }
 
 bool counters_crowded(const struct counters *c, struct mono now,
@@ -42,10 +42,14 @@ struct look {
 	struct mono now;
 	int64_t quiet_ns;
 	const struct asm_row *rows;
-	uint32_t n;             /* of them that are in use */
+	struct rows_used used, kept;
 	uint32_t *keep, *entry; /* of the n-th row; as past_empty() has them */
 	uint32_t freed;
 };
+
+#define EACH_ROW(k, n)                                                     \
+	for (uint32_t n = row_after(&(k)->used, 0); n <= (k)->used.n_rows; \
+	     n = row_after(&(k)->used, n))
 
 static const struct asm_row *nth(const struct counters *c, const struct look *k,
 				 uint32_t n)
@@ -67,23 +71,28 @@ static bool is_quiet(const struct counters *c, uint32_t part, uint32_t n,
 
 static void choose(const struct counters *c, uint32_t part, struct look *k)
 {
-	uint32_t kept = 0;
+	k->kept = (struct rows_used){k->used.homes, 0, k->used.homes};
+	EACH_ROW(k, n)
+	{
+		uint32_t *kept =
+			n <= k->used.homes ? &k->kept.n_homes : &k->kept.n_rows;
 
-	for (uint32_t i = 1; i <= k->n; i++)
-		k->keep[i] = is_quiet(c, part, i, k) ? 0 : ++kept;
-	k->freed = k->n - kept;
+		k->keep[n] = is_quiet(c, part, n, k) ? 0 : ++*kept;
+	}
+	k->freed = rows_count(&k->used) - rows_count(&k->kept);
 }
 
 /* The entry of each row that has something. -ENOSPC: there is no room. Entries
  * made before that was found out stay, for when it is tried again. */
 static int find_entries(struct counters *c, uint32_t part, struct look *k)
 {
-	for (uint32_t i = 1; i <= k->n; i++) {
-		struct pair *p = &c->pairs[c->pair_of_row[part][i]];
-		const struct asm_row *row = nth(c, k, i);
+	EACH_ROW(k, n)
+	{
+		struct pair *p = &c->pairs[c->pair_of_row[part][n]];
+		const struct asm_row *row = nth(c, k, n);
 		int rc = 0;
 
-		k->entry[i] = PAST_NONE;
+		k->entry[n] = PAST_NONE;
 		if (!row->packets)
 			continue;
 		if (p->entry == PAST_NONE) {
@@ -95,7 +104,7 @@ static int find_entries(struct counters *c, uint32_t part, struct look *k)
 		}
 		if (p->entry == PAST_NONE)
 			return -ENOSPC;
-		k->entry[i] = p->entry;
+		k->entry[n] = p->entry;
 	}
 	return 0;
 }
@@ -107,9 +116,10 @@ static void move(struct counters *c, uint32_t part, const struct look *k)
 	struct asm_measure *to = c->sums[SUMS_PAST];
 	uint32_t *ids = c->pair_of_row[part];
 
-	for (uint32_t i = 1; i <= k->n; i++) {
-		const struct asm_row *row = nth(c, k, i);
-		uint32_t id = ids[i];
+	EACH_ROW(k, n)
+	{
+		const struct asm_row *row = nth(c, k, n);
+		uint32_t id = ids[n];
 
 		from[id].packets -= row->packets;
 		from[id].ip_bytes -= row->ip_bytes;
@@ -117,10 +127,10 @@ static void move(struct counters *c, uint32_t part, const struct look *k)
 		to[id].packets += row->packets;
 		to[id].ip_bytes += row->ip_bytes;
 		to[id].wire_bytes += row->wire_bytes;
-		if (k->keep[i])
-			ids[k->keep[i]] = id;
+		if (k->keep[n])
+			ids[k->keep[n]] = id;
 	}
-	c->known_rows[part] = k->n - k->freed;
+	c->known[part] = k->kept;
 	c->emptied[part] = k->now;
 }
 
@@ -128,7 +138,7 @@ static int free_part(struct counters *c, uint32_t part, struct look *k)
 {
 	int rc;
 
-	k->rows = counters_rows(c, part, &k->n);
+	k->rows = counters_rows(c, part, &k->used);
 	k->freed = 0;
 	choose(c, part, k);
 	if ((uint64_t)k->freed * 8 < c->rows - 1) {

@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "asmeter.skel.h"
+#include "asmeter/index.h"
 #include "kernel/attach.h"
 #include "kernel/grace.h"
 #include "kernel/migrate.h"
@@ -87,6 +88,8 @@ void kern_cfg_fill(struct kern_cfg *cfg)
 	cfg->pin_dir = pins_dir(cfg->pin_dir);
 	if (!cfg->rows)
 		cfg->rows = KERN_ROWS_DEFAULT;
+	if (!cfg->homes)
+		cfg->homes = count_homes(cfg->rows);
 	/* as many slots as rows: when all are in use a quarter of them are in
 	 * the index, which is four in a line of 16 in the mean */
 	if (!cfg->index_lines)
@@ -248,21 +251,19 @@ static int read_state(int fd, struct asm_state *ret)
 }
 
 /* Takes the sizes of the pinned maps for those that were left open, and
- * compares the others: -ESTALE when one differs, or when the maps are of a
- * version that we know how to move from. */
-static int state_match(const struct asm_state *st, struct kern_cfg *cfg,
-		       char *msg, size_t msg_len)
+ * compares the others: -ESTALE when one differs, or when an earlier release
+ * has made the rows. */
+static int state_match(const struct asm_state *st, bool earlier,
+		       struct kern_cfg *cfg, char *msg, size_t msg_len)
 {
 	uint32_t *const sizes[] = {&cfg->rows, &cfg->index_lines,
 				   &cfg->table_words, &cfg->n_cpus};
 	const uint32_t have[] = {st->rows, st->index_lines, st->table_words,
 				 st->n_cpus};
 	bool rows_given = cfg->rows && cfg->rows != st->rows;
-	bool lines_given = cfg->index_lines;
-	bool earlier = st->abi_version == ASM_ABI_ROWS_IN_ORDER;
-	bool other = earlier;
+	bool lines_given = cfg->index_lines, other = earlier;
 
-	if (st->abi_version != ASM_ABI_VERSION && !earlier) {
+	if (st->abi_version != ASM_ABI_VERSION) {
 		msg_set(msg, msg_len,
 			"the maps in %s are of version %u, this asmeter needs "
 			"%u: run `asmeter detach --all` (their counts end), "
@@ -279,6 +280,7 @@ static int state_match(const struct asm_state *st, struct kern_cfg *cfg,
 	}
 	if ((earlier || (other && rows_given)) && !lines_given)
 		cfg->index_lines = 0; /* follows from rows */
+	cfg->homes = other ? 0 : st->homes;
 	return other ? -ESTALE : 0;
 }
 
@@ -361,6 +363,20 @@ static int check_shape(unsigned map, int fd, const struct asm_state *st)
 	return 0;
 }
 
+/* Whether the rows are as an earlier release makes them, or has left them when
+ * it was gone back to and has freed some (asmeter/abi.h). */
+static bool rows_are_earlier(const struct asm_state *st, int cpu_fd)
+{
+	struct asm_cpu cpu;
+
+	for (uint32_t p = 0; p < ASM_BANKS * st->n_cpus && st->homes; p++) {
+		if (!bpf_map_lookup_elem(cpu_fd, &p, &cpu) &&
+		    cpu.n_rows < st->homes)
+			return true;
+	}
+	return !st->homes && count_homes(st->rows);
+}
+
 static int adopt(struct kern_cfg *cfg, struct kern *k, char *msg,
 		 size_t msg_len)
 {
@@ -382,7 +398,8 @@ static int adopt(struct kern_cfg *cfg, struct kern *k, char *msg,
 			cfg->pin_dir);
 		return -EPROTO;
 	}
-	rc = state_match(&st, cfg, msg, msg_len);
+	rc = state_match(&st, rows_are_earlier(&st, k->map_fd[ASM_MAP_CPU]),
+			 cfg, msg, msg_len);
 	for (unsigned i = 0; i < ASM_MAP_COUNT && (!rc || rc == -ESTALE); i++) {
 		int bad = k->had[i] ? check_shape(i, k->map_fd[i], &st) : 0;
 
@@ -415,6 +432,7 @@ static int configure(struct asmeter_bpf *skel, const struct kern_cfg *cfg,
 
 	skel->rodata->cfg.n_cpus = cfg->n_cpus;
 	skel->rodata->cfg.rows = cfg->rows;
+	skel->rodata->cfg.homes = cfg->homes;
 	skel->rodata->cfg.line_mask = cfg->index_lines - 1;
 	skel->rodata->cfg.word_mask = cfg->table_words - 1;
 	for (unsigned i = 0; i < ASM_MAP_COUNT && !rc; i++)
@@ -446,17 +464,23 @@ static int configure(struct asmeter_bpf *skel, const struct kern_cfg *cfg,
 	return rc;
 }
 
-static int write_state(const struct kern_cfg *cfg, int fd)
+static int write_state(const struct kern_cfg *cfg, int fd, int cpu_fd)
 {
 	struct asm_state st = {.abi_version = ASM_ABI_VERSION,
 			       .n_cpus = cfg->n_cpus,
 			       .rows = cfg->rows,
+			       .homes = cfg->homes,
 			       .index_lines = cfg->index_lines,
 			       .table_words = cfg->table_words,
 			       .n_as = 1,
 			       .created_at = (uint64_t)time(NULL)};
+	const struct asm_cpu cpu = {.n_rows = cfg->homes};
 	uint32_t zero = 0;
 
+	for (uint32_t p = 0; p < ASM_BANKS * cfg->n_cpus; p++) {
+		if (bpf_map_update_elem(cpu_fd, &p, &cpu, BPF_ANY))
+			return -errno;
+	}
 	return bpf_map_update_elem(fd, &zero, &st, BPF_ANY) ? -errno : 0;
 }
 
@@ -502,7 +526,8 @@ static int load_object(const struct kern_cfg *cfg, struct kern *k, char *msg,
 	}
 	rc = take_fds(skel, k);
 	if (!rc && !k->had[ASM_MAP_STATE])
-		rc = write_state(cfg, k->map_fd[ASM_MAP_STATE]);
+		rc = write_state(cfg, k->map_fd[ASM_MAP_STATE],
+				 k->map_fd[ASM_MAP_CPU]);
 	if (rc)
 		msg_set(msg, msg_len, "loading the BPF object: %s",
 			strerror(-rc));
@@ -757,15 +782,9 @@ static int resume(const char *dir, char *msg, size_t msg_len)
 		rc = open_aside(dir, &old, &k);
 	if (!rc)
 		rc = read_state(k.map_fd[ASM_MAP_STATE], &st);
-	if (!rc && st.abi_version != ASM_ABI_VERSION) {
-		msg_set(msg, msg_len,
-			"an asmeter of another version was ended while it "
-			"changed the sizes of the maps: start that version "
-			"once, or run `asmeter detach --all` (the counts end)");
-		rc = -EPROTO;
-	}
 	if (!rc) {
 		c.rows = st.rows;
+		c.homes = st.homes;
 		c.index_lines = st.index_lines;
 		c.table_words = st.table_words;
 		c.n_cpus = st.n_cpus;
@@ -877,13 +896,8 @@ int kern_open(const char *pin_dir, struct kern *ret, char *msg, size_t msg_len)
 	kern_zero(ret);
 	msg_set(msg, msg_len, "%s", "");
 	rc = adopt(&c, &k, msg, msg_len);
-	if (rc == -ESTALE) {
-		msg_set(msg, msg_len,
-			"the maps in %s are of an earlier version: restart "
-			"asmeterd, which moves their counts",
-			c.pin_dir);
-		rc = -EPROTO;
-	}
+	if (rc == -ESTALE) /* of an earlier release: that is no matter here */
+		rc = 0;
 	for (unsigned i = 0; i < ASM_MAP_COUNT && !rc; i++)
 		rc = k.had[i] ? 0 : -ENOENT;
 	for (unsigned i = 0; i < KERN_PROG_COUNT && !rc; i++) {
@@ -921,6 +935,7 @@ int kern_load_variant(const struct kern *k, enum kern_prog prog,
 	if (rc)
 		goto out;
 	c = (struct kern_cfg){.rows = st.rows,
+			      .homes = st.homes,
 			      .index_lines = st.index_lines,
 			      .table_words = st.table_words,
 			      .n_cpus = st.n_cpus};

@@ -42,6 +42,7 @@ enum kern_prog {
 struct kern_cfg {
 	const char *pin_dir;  /* ASM_PIN_DIR */
 	uint32_t rows;        /* per bank and CPU, row 0 included */
+	uint32_t homes;       /* of them; from rows */
 	uint32_t index_lines; /* per bank and CPU, 2^n; from rows */
 	uint32_t table_words; /* 2^n */
 	uint32_t n_cpus;      /* possible CPUs */

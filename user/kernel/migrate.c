@@ -6,9 +6,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/param.h>
 #include <unistd.h>
 
-#include "asmeter/index.h"
 #include "kernel/past.h"
 
 /* One set of maps, in memory. Freed with set_close(). */
@@ -116,13 +116,6 @@ static int cmp_key(const void *a, const void *b)
 	return c;
 }
 
-static uint32_t rows_used(const struct set *s, uint32_t part)
-{
-	uint32_t n = s->cpu[part].n_rows;
-
-	return n < s->state->rows ? n : s->state->rows - 1;
-}
-
 static struct asm_row row_of(const struct asm_past *e)
 {
 	return (struct asm_row){.src_as = e->src_as,
@@ -152,28 +145,25 @@ static struct asm_row moved(const struct asm_row *r)
 }
 
 /* One row a pair, with its sum over banks, CPUs and what rows had that were
- * freed. *ret is the caller's. */
+ * freed. All rows are looked at, in whatever order a release keeps them: those
+ * that are free have no family. *ret is the caller's. */
 static int collect(const struct set *s, struct asm_row **ret, size_t *ret_n)
 {
 	const struct past_maps past = past_of(s);
-	size_t n, kept = 0;
+	size_t rows = (size_t)s->parts * s->state->rows, n, kept = 0;
 	struct asm_row *v;
 
 	past_resume(&past);
 	n = past_used(&past);
-	for (uint32_t p = 0; p < s->parts; p++)
-		n += rows_used(s, p);
+	for (size_t r = 0; r < rows; r++)
+		n += s->rows[r].family != 0;
 	v = malloc((n + 1) * sizeof(*v));
 	if (!v)
 		return -ENOMEM;
 	n = 0;
-	for (uint32_t p = 0; p < s->parts; p++) {
-		const struct asm_row *rows =
-			s->rows + (size_t)p * s->state->rows;
-		uint32_t used = rows_used(s, p);
-
-		for (uint32_t i = 1; i <= used; i++)
-			v[n++] = moved(&rows[row_nth(rows, i, s->state->rows)]);
+	for (size_t r = 0; r < rows; r++) {
+		if (s->rows[r].family)
+			v[n++] = moved(&s->rows[r]);
 	}
 	for (uint32_t i = 0; i < past_used(&past); i++)
 		v[n++] = row_of(&s->past[i]);
@@ -194,14 +184,18 @@ static int collect(const struct set *s, struct asm_row **ret, size_t *ret_n)
 	return 0;
 }
 
-/* Rows that each CPU has to take so that all find room that do not find it
- * among the freed ones. */
-static uint32_t rows_each(const struct set *to, size_t pairs)
+/* Rows that each CPU has to take: for all that find no room in asm_past, and
+ * from a release that does not know it, which then could not be gone back to,
+ * for as many as half of the rows can. */
+static uint32_t rows_each(const struct set *from, const struct set *to,
+			  size_t pairs)
 {
 	const struct past_maps past = past_of(to);
-	size_t room = past_room(&past), rest = pairs > room ? pairs - room : 0;
+	size_t room = past_room(&past), n_cpus = to->state->n_cpus;
+	size_t n = from->past ? 0 : MIN(pairs, to->state->rows / 2 * n_cpus);
 
-	return (uint32_t)((rest + to->state->n_cpus - 1) / to->state->n_cpus);
+	n = MAX(n, pairs > room ? pairs - room : 0);
+	return (uint32_t)((n + n_cpus - 1) / n_cpus);
 }
 
 /* asm_state.rows with which so many pairs find room. */
@@ -213,23 +207,23 @@ static uint32_t rows_needed(const struct set *to, size_t pairs)
 }
 
 /*
- * Into asm_past, so that the new maps begin with all rows free; what finds no
- * room there into the rows of bank 1, spread over the CPUs. No program finds
+ * Into asm_past, so that the new maps begin with all rows free; the others
+ * (see above) into the rows of bank 1, spread over the CPUs. No program finds
  * these rows, and need not: one that meets the pair again takes a new row, and
  * readers add up the rows of a pair.
  */
-static int put_rows(const struct set *to, const struct asm_row *v, size_t n,
-		    uint32_t *ret_rows)
+static int put_rows(const struct set *from, const struct set *to,
+		    const struct asm_row *v, size_t n, uint32_t *ret_rows)
 {
 	const struct past_maps past = past_of(to);
-	uint32_t n_cpus = to->state->n_cpus, each = rows_each(to, n);
-	size_t at = 0;
+	uint32_t n_cpus = to->state->n_cpus, each = rows_each(from, to, n);
+	size_t rest = (size_t)each * n_cpus, homes = to->state->homes, at = 0;
 
 	*ret_rows = rows_needed(to, n);
 	if (each >= to->state->rows)
 		return -ENOSPC;
 	to->state->n_past = 0;
-	for (; at < n && at < past_room(&past); at++) {
+	for (; at + rest < n; at++) {
 		uint32_t e = past_add(&past, &v[at]);
 
 		to->past[e].total =
@@ -244,7 +238,8 @@ static int put_rows(const struct set *to, const struct asm_row *v, size_t n,
 		/* an attempt that was killed may have put others there */
 		memset(rows, 0, to->state->rows * sizeof(*rows));
 		memcpy(rows + 1, v + at, count * sizeof(*v));
-		to->cpu[n_cpus + c].n_rows = (uint32_t)count;
+		to->cpu[n_cpus + c].n_homes = (uint32_t)MIN(count, homes);
+		to->cpu[n_cpus + c].n_rows = (uint32_t)MAX(count, homes);
 		at += count;
 	}
 	return 0;
@@ -316,7 +311,7 @@ int migrate_prepare(const int from[ASM_MAP_COUNT], const int to[ASM_MAP_COUNT],
 		/* and some that come until the programs are exchanged */
 		n += n / 16 + 256;
 		*ret_rows = rows_needed(&b, n);
-		if (rows_each(&b, n) >= b.state->rows)
+		if (rows_each(&a, &b, n) >= b.state->rows)
 			err = -ENOSPC;
 	}
 	if (!err) {
@@ -345,7 +340,7 @@ int migrate_totals(const int from[ASM_MAP_COUNT], const int to[ASM_MAP_COUNT],
 	if (!err && !b.state->moved)
 		err = collect(&a, &v, &n);
 	if (!err && !b.state->moved)
-		err = put_rows(&b, v, n, ret_rows);
+		err = put_rows(&a, &b, v, n, ret_rows);
 	if (!err && !b.state->moved) {
 		put_ports(&a, &b);
 		__atomic_store_n(&b.state->moved, 1, __ATOMIC_RELEASE);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * From pinned maps of other sizes, or of an earlier version (whose rows stand
- * in the order that zeros mean, asmeter/abi.h), to new ones, with nothing lost:
- * what kern_load() does when it finds others than it needs.
+ * From pinned maps of other sizes, or those of an earlier release that have no
+ * homes (asmeter/abi.h), to new ones, with nothing lost: what kern_load() does
+ * when it finds others than it needs.
  *
  * Interfaces, AS indexes and, when its size stays, the prefix table are the
  * same maps before and after. The new programs write to bank 0 of the new maps

@@ -32,11 +32,9 @@ static struct asm_row *part_nth(const struct past_maps *m, uint32_t part,
 	return &rows[row_nth(rows, n, m->state->rows)];
 }
 
-static uint32_t part_used(const struct past_maps *m, uint32_t part)
+static struct rows_used part_used(const struct past_maps *m, uint32_t part)
 {
-	uint32_t n = m->cpu[part].n_rows;
-
-	return n < m->state->rows ? n : m->state->rows - 1;
+	return rows_used(&m->cpu[part], m->state->rows, m->state->homes);
 }
 
 uint32_t past_room(const struct past_maps *m)
@@ -72,17 +70,18 @@ uint32_t past_add(const struct past_maps *m, const struct asm_row *row)
 static void announce(const struct past_maps *m, uint32_t part,
 		     const uint32_t *entry)
 {
-	uint32_t n = part_used(m, part);
+	struct rows_used u = part_used(m, part);
 
-	for (uint32_t i = 1; i <= n; i++) {
+	for (uint32_t n = row_after(&u, 0); n <= u.n_rows;
+	     n = row_after(&u, n)) {
 		struct asm_past *e;
 
-		if (entry[i] == PAST_NONE)
+		if (entry[n] == PAST_NONE)
 			continue;
-		e = &m->past[entry[i]];
+		e = &m->past[entry[n]];
 		if (!e->pending)
 			e->next = e->total;
-		measure_add_row(&e->next, part_nth(m, part, i));
+		measure_add_row(&e->next, part_nth(m, part, n));
 		e->pending = 1;
 	}
 }
@@ -109,29 +108,37 @@ static void clear(struct asm_row *row, bool keep)
 	*row = left;
 }
 
-/* The kept ones stay where they are, with nothing in them, and are the first
- * in the order. */
+/* The kept ones are the first in the order, with nothing in them. A home stays
+ * where it is, those behind the homes move together. */
 static void clear_rows(const struct past_maps *m, uint32_t part,
 		       const uint32_t *keep)
 {
 	struct asm_row *rows = part_rows(m, part);
-	uint32_t n = part_used(m, part), kept = 0;
+	struct rows_used u = part_used(m, part), kept = {u.homes, 0, u.homes};
 
-	for (uint32_t i = 1; i <= n; i++) {
-		clear(part_nth(m, part, i), keep[i]);
-		if (!keep[i])
-			continue;
-		kept = keep[i];
-		swap(rows, kept, i, m->state->rows);
+	for (uint32_t n = 1; n <= u.n_homes; n++) {
+		clear(part_nth(m, part, n), keep[n]);
+		if (keep[n])
+			swap(rows, ++kept.n_homes, n, m->state->rows);
+	}
+	for (uint32_t n = u.homes + 1; n <= u.n_rows; n++) {
+		struct asm_row row = rows[n];
+
+		clear(&row, keep[n]);
+		memset(&rows[n], 0, sizeof(row));
+		if (keep[n])
+			rows[++kept.n_rows] = row;
 	}
 	step();
-	m->cpu[part].n_rows = kept;
+	m->cpu[part].n_homes = kept.n_homes;
+	m->cpu[part].n_rows = kept.n_rows;
 }
 
 static bool is_at_home(const struct past_maps *m, uint32_t number,
 		       uint32_t hash)
 {
-	return number - count_home(hash, m->state->rows) < COUNT_WINDOW;
+	return number - count_home(hash, m->state->homes) < COUNT_WINDOW &&
+	       number <= m->state->homes;
 }
 
 /* As a program does it that has found the pair nowhere (bpf/count.h). */
@@ -165,12 +172,12 @@ static void index_put(const struct past_maps *m, uint32_t part, uint32_t number)
 static void index_again(const struct past_maps *m, uint32_t part)
 {
 	const struct asm_row *rows = part_rows(m, part);
+	struct rows_used u = part_used(m, part);
 	size_t lines = m->state->index_lines;
-	uint32_t n = part_used(m, part);
 
 	memset(m->index + part * lines, 0, lines * sizeof(*m->index));
-	for (uint32_t i = 1; i <= n; i++)
-		index_put(m, part, row_nth(rows, i, m->state->rows));
+	for (uint32_t n = row_after(&u, 0); n <= u.n_rows; n = row_after(&u, n))
+		index_put(m, part, row_nth(rows, n, m->state->rows));
 }
 
 static void take(struct asm_past *e)
@@ -185,23 +192,23 @@ static void take(struct asm_past *e)
 void past_empty(const struct past_maps *m, uint32_t part, const uint32_t *entry,
 		const uint32_t *keep)
 {
-	uint32_t n = part_used(m, part), freed = 0;
+	struct rows_used was = part_used(m, part), u;
 
 	announce(m, part, entry);
 	step();
 	m->state->emptied = (uint64_t)part + 1;
 	step();
-	for (uint32_t i = 1; i <= n; i++)
-		freed += !keep[i];
 	clear_rows(m, part, keep);
+	u = part_used(m, part);
 	index_again(m, part);
-	for (uint32_t i = 1; i <= n; i++) {
-		if (entry[i] != PAST_NONE)
-			take(&m->past[entry[i]]);
+	for (uint32_t n = row_after(&was, 0); n <= was.n_rows;
+	     n = row_after(&was, n)) {
+		if (entry[n] != PAST_NONE)
+			take(&m->past[entry[n]]);
 	}
 	step();
 	m->state->emptied = 0;
-	m->state->freed_rows += freed;
+	m->state->freed_rows += rows_count(&was) - rows_count(&u);
 	m->state->freed_times++;
 }
 
@@ -218,7 +225,8 @@ void past_resume(const struct past_maps *m)
 		memset(part_rows(m, (uint32_t)part), 0,
 		       m->state->rows * sizeof(*m->rows));
 		step();
-		m->cpu[part].n_rows = 0;
+		m->cpu[part].n_homes = 0;
+		m->cpu[part].n_rows = m->state->homes;
 		for (uint32_t i = 0; i < n; i++)
 			take(&m->past[i]);
 	}

@@ -69,10 +69,11 @@ uint32_t past_room(const struct past_maps *m);
 uint32_t past_add(const struct past_maps *m, const struct asm_row *row);
 
 /*
- * Steps 1 to 4. Of the n-th row (1 .. asm_cpu.n_rows) of the part, entry[n] is
- * the pair's entry (PAST_NONE only where the row has nothing), and keep[n] its
- * new place in the order, 0 when it is freed: the kept ones get 1, 2, 3 ... as
- * they stood. A moved row cannot be kept.
+ * Steps 1 to 4. Of the n-th row of the part that is in use (struct rows_used),
+ * entry[n] is the pair's entry (PAST_NONE only where the row has nothing), and
+ * keep[n] its new place in the order, 0 when it is freed: kept homes get 1, 2,
+ * 3 ..., those behind them homes + 1, homes + 2 ..., as they stood. A moved row
+ * is better not kept: no program finds it.
  */
 void past_empty(const struct past_maps *m, uint32_t part, const uint32_t *entry,
 		const uint32_t *keep);
