@@ -5,11 +5,12 @@
  *
  * WHERE A ROW IS
  *
- * The rows of a part are the hash table themselves: a pair's row is one of the
- * COUNT_WINDOW from its home on, where the hash of the pair points. What costs
- * is not computing but waiting for memory, and a hit touches one cache line.
- * The home is tried without a loop: a branch that the CPU guesses right is what
- * the row's load need not wait for.
+ * Three of four rows of a part are the hash table themselves, its homes: a
+ * pair's row is one of the COUNT_WINDOW from where the hash of the pair points.
+ * What costs is not computing but waiting for memory, and a hit touches one
+ * cache line. The first of the window is tried without a loop: a branch that
+the
+ * CPU guesses right is what the row's load need not wait for.
  *
  * A pair that finds its window full takes any free row, and an index of 64-byte
  * lines tells where: the pair hashes to a line, to one of its sixteen slots,
@@ -21,17 +22,19 @@ its
  * refused before the last row is taken; then the packet is counted as map_full.
  * There is no lock and no retry, because each bank of each CPU has one writer.
  *
- * Which rows are in use is told by their order (asmeter/abi.h), in which the
+ * Which homes are in use is told by their order (asmeter/abi.h), in which the
  * free ones come last: taking one means to exchange its place with that of the
- * first free one. Readers go through those in use, however few of however many,
- * and a row's place tells its age.
+ * first free one. Readers go through those in use, however few of however many.
  *
  * In the index are, with hashes drawn at random and windows of four:
  *
- *   rows in use   1/4    1/2    5/8    3/4    7/8   all
- *   of 4         0.002  0.027  0.057  0.099  0.157  0.238
- *   (of 2        0.027  0.098  0.147  0.206  0.273  0.349)
- *   (of 8        0.000  0.005  0.016  0.041  0.084  0.161)
+ *   homes in use   1/4    1/2    5/8    3/4    7/8   all
+ *   of 4          0.002  0.027  0.057  0.099  0.157  0.238
+ *   (of 2         0.027  0.098  0.147  0.206  0.273  0.349)
+ *   (of 8         0.000  0.005  0.016  0.041  0.084  0.161)
+ *
+ * The quarter behind the homes is for an earlier release that is gone back to,
+ * and finds its own layout there (asmeter/abi.h).
  *
  * MEASURED
  *
@@ -157,10 +160,19 @@ static __always_inline bool count_swap(__u32 part, __u32 number, __u32 n)
 	return true;
 }
 
+/* Homes stay as they are while there are rows behind them. */
+static __always_inline bool count_shut(const struct asm_cpu *cpu)
+{
+	__u32 zero = 0;
+	struct asm_state *state = bpf_map_lookup_elem(&asm_state, &zero);
+
+	return state && state->homes_shut && cpu->n_rows + 1 < cfg.rows;
+}
+
 /* The number of a row that was free and is in use now: the given home, or (0)
- * the next one in the order, or when all of them are taken one behind them. 0:
- * all rows are in use. */
-static __always_inline __u32 count_take(__u32 part, __u32 home)
+ * the next one in the order, or when none may be taken one behind them (unless
+ * it must be that home). 0: all rows are in use. */
+static __always_inline __u32 count_take(__u32 part, __u32 home, bool must)
 {
 	struct asm_cpu *cpu = bpf_map_lookup_elem(&asm_cpu, &part);
 	struct asm_row *nth;
@@ -169,7 +181,7 @@ static __always_inline __u32 count_take(__u32 part, __u32 home)
 	if (!cpu)
 		return 0;
 	n = cpu->n_homes + 1;
-	if (n <= cfg.homes) {
+	if (n <= cfg.homes && (must || !count_shut(cpu))) {
 		nth = count_row_at(part, n);
 		if (!nth)
 			return 0;
@@ -187,19 +199,19 @@ static __always_inline __u32 count_take(__u32 part, __u32 home)
 	return n;
 }
 
-/* Takes a row for a pair, of these the given one (0: any), and writes its key;
- * NULL when all are in use. */
-static __always_inline struct asm_row *
-count_new_row(__u32 part, const struct count_key *key, __u32 home,
-	      __u32 *ret_number)
+/* Takes a row for a pair, see count_take(), and writes its key. The number, 0
+ * when all are in use. */
+static __always_inline __u32 count_new_row(__u32 part,
+					   const struct count_key *key,
+					   __u32 home, bool must)
 {
-	__u32 number = count_take(part, home);
+	__u32 number = count_take(part, home, must);
 	__u32 src = key->src_ix, dst = key->dst_ix;
 	struct asm_row *row = count_row_at(part, number);
 	struct asm_as *as;
 
 	if (!number || !row)
-		return NULL;
+		return 0;
 	as = bpf_map_lookup_elem(&asm_as, &src);
 	row->src_as = as ? as->asn : 0;
 	as = bpf_map_lookup_elem(&asm_as, &dst);
@@ -209,8 +221,7 @@ count_new_row(__u32 part, const struct count_key *key, __u32 home,
 	row->family = key->family;
 	row->src_ix = src;
 	row->dst_ix = dst;
-	*ret_number = number;
-	return row;
+	return number;
 }
 
 /* The row of a pair within the window of its hash; NULL: it has none there,
@@ -255,10 +266,11 @@ static __always_inline struct asm_row *count_row(__u32 part, __u32 hash,
 			way = (COUNT_WAY(hash) + k) % ASM_INDEX_WAYS;
 			slot = line->slot[way];
 			if (!slot) {
-				row = count_new_row(part, key, home, &number);
-				if (row && !home)
+				number = count_new_row(part, key, home, false);
+				if (number && number != home)
 					line->slot[way] = tag | number;
-				return row;
+				return number ? count_row_at(part, number)
+					      : NULL;
 			}
 			if ((slot & ~COUNT_ROW_MASK) != tag)
 				continue;
@@ -267,7 +279,8 @@ static __always_inline struct asm_row *count_row(__u32 part, __u32 hash,
 				return row;
 		}
 	}
-	return home ? count_new_row(part, key, home, &number) : NULL;
+	number = home ? count_new_row(part, key, home, true) : 0;
+	return number ? count_row_at(part, number) : NULL;
 }
 
 /*

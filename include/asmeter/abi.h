@@ -136,8 +136,12 @@ struct asm_port {
  * Earlier releases have no homes: their programs take row n_rows + 1, their
  * readers add up rows 1 .. n_rows. So they can be gone back to: n_rows never is
  * less than homes, rows that are free hold nothing, and programs of both may
- * count in the same maps. When they have freed rows of a part, n_rows is less,
- * and the order of that part means nothing.
+ * count in the same maps. But such a reader believes that a row it has read
+ * stays the same pair's, and it reads before its own programs take over: so
+ * while no reader of ours runs (asm_state.homes_shut) new pairs take rows
+ * behind the homes, as long as there are any. When an earlier release has freed
+ * rows of a part, n_rows is less than homes, and the order of that part means
+ * nothing.
  */
 struct asm_row {
 	__u32 src_as;
@@ -378,7 +382,7 @@ struct asm_state {
 	__u64 freed_rows; /* so far */
 	__u64 freed_times;
 	__u32 homes; /* rows that hashes point to; 0: of an earlier release */
-	__u32 reserved;
+	__u32 homes_shut; /* 1: free ones stay free, see struct asm_row */
 	__u64 reserved2[2];
 };
 

@@ -53,7 +53,7 @@ INDEX_INLINE __u32 count_home(__u32 hash, __u32 homes)
  * should they come back, and for pairs when the homes are taken. */
 INDEX_INLINE __u32 count_homes(__u32 rows)
 {
-	return (__u32)((__u64)(rows - 1) * 7 / 8);
+	return (__u32)((__u64)(rows - 1) * 3 / 4);
 }
 
 /* The number of the n-th row of a part that has so many, n < count, in the

@@ -806,7 +806,7 @@ static void load_again(struct kern *ret, const struct rig *r, bool moved)
 	cr_assert_eq(info[0].id != info[1].id, moved);
 	state_of(ret, &st);
 	cr_assert_eq(st.rows, 64);
-	cr_assert_eq(st.homes, 55);
+	cr_assert_eq(st.homes, 47);
 }
 
 /* Maps of a release without homes are moved. */
@@ -848,7 +848,7 @@ Test(load, earlier_programs_count_in_the_same_maps)
 	send_all(&r.k, 40, 1);
 	e = earlier(&r, 64);
 	cr_assert_eq(e.cpu->n_homes, 40);
-	cr_assert_eq(e.cpu->n_rows, 55);
+	cr_assert_eq(e.cpu->n_rows, 47);
 	for (uint32_t i = 0; i < 8; i++)
 		earlier_packets(&e, i, 5);
 	/* in the books, too */
@@ -891,7 +891,7 @@ Test(load, earlier_reader_has_freed_rows)
 	e = earlier(&r, 64);
 	earlier_order(&e);
 	e.rows[3].nth = 77;
-	cr_assert_lt(e.cpu->n_rows, 55);
+	cr_assert_lt(e.cpu->n_rows, 47);
 	load_again(&again, &r, true);
 	send_all(&again, 40, 0);
 	check_pairs(&again, 40, 1);

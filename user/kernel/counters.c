@@ -434,6 +434,13 @@ void counters_close(struct counters *c)
 	free(c);
 }
 
+void counters_shut(struct counters *c, bool shut)
+{
+	struct asm_state *st = c->state_map.p;
+
+	__atomic_store_n(&st->homes_shut, shut, __ATOMIC_RELEASE);
+}
+
 void counters_flip(struct counters *c)
 {
 	struct asm_state *st = c->state_map.p;

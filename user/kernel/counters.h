@@ -63,6 +63,10 @@ struct counters_stats {
 int counters_open(const int fds[ASM_MAP_COUNT], struct counters **ret);
 void counters_close(struct counters *c);
 
+/* Whether homes that are free shall stay so (asm_state.homes_shut): from the
+ * end of a reader to the next one of this release. */
+void counters_shut(struct counters *c, bool shut);
+
 void counters_flip(struct counters *c);
 int counters_grace(struct counters *c);
 int counters_read(struct counters *c, const struct counters_sink *sink,

@@ -318,6 +318,7 @@ int migrate_prepare(const int from[ASM_MAP_COUNT], const int to[ASM_MAP_COUNT],
 		put_table(&a, &b);
 		b.state->n_as = a.state->n_as;
 		b.state->created_at = a.state->created_at;
+		b.state->homes_shut = 1; /* until a meter opens them */
 		b.state->freed_rows = a.state->freed_rows;
 		b.state->freed_times = a.state->freed_times;
 	}
