@@ -732,6 +732,23 @@ static void earlier_packets(struct earlier *e, uint32_t src, uint32_t packets)
 	e->rows[n].wire_bytes = packets * LEN;
 }
 
+/* So many packets in the books of part 0, too. */
+static void earlier_books(const struct rig *r, uint32_t packets)
+{
+	struct asm_port *ports =
+		map_of(r, ASM_MAP_PORTS, ASM_PORT_SLOTS * sizeof(*ports));
+	const struct asm_measure m = {packets, packets * IP_LEN, packets * LEN};
+
+	for (uint32_t slot = 0; slot < ASM_PORT_SLOTS; slot++) {
+		struct asm_books *b = &ports[slot].rx;
+
+		if (!b->seen.packets)
+			continue;
+		add(&b->seen, &m);
+		add(&b->attributed, &m);
+	}
+}
+
 /* Makes the rows that are in use 1, 2, 3 ... and the only ones. */
 static void earlier_order(struct earlier *e)
 {
@@ -759,8 +776,10 @@ static void send_all(const struct kern *k, uint32_t n, uint32_t more)
 	}
 }
 
-/* Each of n pairs has 1 + i and `more` besides. */
-static void check_pairs(const struct kern *k, uint32_t n, uint32_t more)
+/* Each of n pairs has 1 + i and `more` besides, the first `of` of them `by`
+ * more than that. */
+static void check_pairs_by(const struct kern *k, uint32_t n, uint32_t more,
+			   uint32_t of, uint32_t by)
 {
 	uint64_t of_pair[40] = {0};
 	struct counters *c;
@@ -768,9 +787,14 @@ static void check_pairs(const struct kern *k, uint32_t n, uint32_t more)
 	cr_assert_eq(counters_open(k->map_fd, &c), 0);
 	cr_assert_eq(drain(c, of_pair, 40).pairs, n);
 	for (uint32_t i = 0; i < n; i++)
-		cr_assert_eq(of_pair[i], 1 + i + more, "pair %u: %lu", i,
-			     of_pair[i]);
+		cr_assert_eq(of_pair[i], 1 + i + more + (i < of ? by : 0),
+			     "pair %u: %lu", i, of_pair[i]);
 	counters_close(c);
+}
+
+static void check_pairs(const struct kern *k, uint32_t n, uint32_t more)
+{
+	check_pairs_by(k, n, more, 0, 0);
 }
 
 static void set_homes(const struct rig *r, uint32_t homes)
@@ -838,7 +862,6 @@ Test(load, moves_what_has_no_homes)
  * turn again, in the same maps. */
 Test(load, earlier_programs_count_in_the_same_maps)
 {
-	struct asm_port *ports;
 	struct earlier e;
 	struct kern again;
 	struct rig r;
@@ -851,29 +874,10 @@ Test(load, earlier_programs_count_in_the_same_maps)
 	cr_assert_eq(e.cpu->n_rows, 47);
 	for (uint32_t i = 0; i < 8; i++)
 		earlier_packets(&e, i, 5);
-	/* in the books, too */
-	ports = map_of(&r, ASM_MAP_PORTS, ASM_PORT_SLOTS * sizeof(*ports));
-	for (uint32_t slot = 0; slot < ASM_PORT_SLOTS; slot++) {
-		struct asm_books *b = &ports[slot].rx;
-		const struct asm_measure m = {40, 40 * IP_LEN, 40 * LEN};
-
-		if (!b->seen.packets)
-			continue;
-		add(&b->seen, &m);
-		add(&b->attributed, &m);
-	}
+	earlier_books(&r, 40);
 	load_again(&again, &r, false);
 	send_all(&again, 8, 0);
-	{
-		uint64_t of_pair[40] = {0};
-		struct counters *c;
-
-		cr_assert_eq(counters_open(again.map_fd, &c), 0);
-		cr_assert_eq(drain(c, of_pair, 40).pairs, 40);
-		for (uint32_t i = 0; i < 40; i++)
-			cr_assert_eq(of_pair[i], 1 + i + (i < 8 ? 6 : 0));
-		counters_close(c);
-	}
+	check_pairs_by(&again, 40, 0, 8, 6);
 	kern_done(&again);
 	rig_close(&r);
 }
@@ -895,6 +899,61 @@ Test(load, earlier_reader_has_freed_rows)
 	load_again(&again, &r, true);
 	send_all(&again, 40, 0);
 	check_pairs(&again, 40, 1);
+	kern_done(&again);
+	rig_close(&r);
+}
+
+/* It has freed rows, and its programs have taken as many as there are homes
+ * since: their number says nothing any more. */
+Test(load, earlier_programs_took_the_rows_that_were_freed)
+{
+	static const uint32_t taken[] = {15, 16, 23}; /* n_rows: 55, 56, 63 */
+
+	stay_on_one_cpu();
+	for (size_t i = 0; i < sizeof(taken) / sizeof(taken[0]); i++) {
+		struct earlier e;
+		struct kern again;
+		struct rig r;
+
+		rig_open(&r, 64, 40);
+		send_all(&r.k, 40, 1);
+		e = earlier(&r, 64);
+		earlier_order(&e);
+		for (uint32_t n = 0; n < taken[i]; n++)
+			earlier_packets(&e, n, 5);
+		earlier_books(&r, 5 * taken[i]);
+		cr_assert_geq(e.cpu->n_rows, 55);
+		load_again(&again, &r, true);
+		send_all(&again, 40, 0);
+		check_pairs_by(&again, 40, 1, taken[i], 5);
+		kern_done(&again);
+		rig_close(&r);
+	}
+}
+
+/* Freed after a kill in the middle of freeing them: all of a part, so that its
+ * rows are taken from the first one on. */
+Test(load, earlier_programs_took_the_rows_of_a_part_that_was_cleared)
+{
+	struct earlier e;
+	struct kern again;
+	struct rig r;
+
+	stay_on_one_cpu();
+	rig_open(&r, 64, 40);
+	e = earlier(&r, 64);
+	send_all(&r.k, 30, 1);
+	memset(e.rows, 0, 64 * sizeof(*e.rows));
+	e.cpu->n_rows = 0;
+	for (uint32_t n = 0; n < 40; n++)
+		earlier_packets(&e, n, 1 + n);
+	for (uint32_t n = 0; n < 20; n++)
+		earlier_packets(&e, n, 5);
+	/* in the books are 30 * 31 / 2 already */
+	earlier_books(&r, 40 * 41 / 2 + 20 * 5 - 30 * 31 / 2);
+	cr_assert_eq(e.cpu->n_rows, 60);
+	load_again(&again, &r, true);
+	check_pairs_by(&again, 40, 0, 20, 5);
 	kern_done(&again);
 	rig_close(&r);
 }

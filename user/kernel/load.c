@@ -251,17 +251,16 @@ static int read_state(int fd, struct asm_state *ret)
 }
 
 /* Takes the sizes of the pinned maps for those that were left open, and
- * compares the others: -ESTALE when one differs, or when an earlier release
- * has made the rows. */
-static int state_match(const struct asm_state *st, bool earlier,
-		       struct kern_cfg *cfg, char *msg, size_t msg_len)
+ * compares the others: -ESTALE when one differs. */
+static int state_match(const struct asm_state *st, struct kern_cfg *cfg,
+		       char *msg, size_t msg_len)
 {
 	uint32_t *const sizes[] = {&cfg->rows, &cfg->index_lines,
 				   &cfg->table_words, &cfg->n_cpus};
 	const uint32_t have[] = {st->rows, st->index_lines, st->table_words,
 				 st->n_cpus};
 	bool rows_given = cfg->rows && cfg->rows != st->rows;
-	bool lines_given = cfg->index_lines, other = earlier;
+	bool lines_given = cfg->index_lines, other = false;
 
 	if (st->abi_version != ASM_ABI_VERSION) {
 		msg_set(msg, msg_len,
@@ -278,7 +277,7 @@ static int state_match(const struct asm_state *st, bool earlier,
 			*sizes[i] = have[i];
 		other |= *sizes[i] != have[i];
 	}
-	if ((earlier || (other && rows_given)) && !lines_given)
+	if (other && rows_given && !lines_given)
 		cfg->index_lines = 0; /* follows from rows */
 	cfg->homes = other ? 0 : st->homes;
 	return other ? -ESTALE : 0;
@@ -363,20 +362,6 @@ static int check_shape(unsigned map, int fd, const struct asm_state *st)
 	return 0;
 }
 
-/* Whether the rows are as an earlier release makes them, or has left them when
- * it was gone back to and has freed some (asmeter/abi.h). */
-static bool rows_are_earlier(const struct asm_state *st, int cpu_fd)
-{
-	struct asm_cpu cpu;
-
-	for (uint32_t p = 0; p < ASM_BANKS * st->n_cpus && st->homes; p++) {
-		if (!bpf_map_lookup_elem(cpu_fd, &p, &cpu) &&
-		    cpu.n_rows < st->homes)
-			return true;
-	}
-	return !st->homes && count_homes(st->rows);
-}
-
 static int adopt(struct kern_cfg *cfg, struct kern *k, char *msg,
 		 size_t msg_len)
 {
@@ -398,8 +383,7 @@ static int adopt(struct kern_cfg *cfg, struct kern *k, char *msg,
 			cfg->pin_dir);
 		return -EPROTO;
 	}
-	rc = state_match(&st, rows_are_earlier(&st, k->map_fd[ASM_MAP_CPU]),
-			 cfg, msg, msg_len);
+	rc = state_match(&st, cfg, msg, msg_len);
 	for (unsigned i = 0; i < ASM_MAP_COUNT && (!rc || rc == -ESTALE); i++) {
 		int bad = k->had[i] ? check_shape(i, k->map_fd[i], &st) : 0;
 
@@ -414,6 +398,28 @@ static int adopt(struct kern_cfg *cfg, struct kern *k, char *msg,
 	}
 	k->adopted = !rc;
 	return rc;
+}
+
+/* Of maps that fit: -ESTALE when their rows are not as this release makes them.
+ * The index becomes as large as the new ones need it, if that was left open. */
+static int adopt_rows(struct kern_cfg *cfg, bool lines_open, struct kern *k,
+		      char *msg, size_t msg_len)
+{
+	bool due;
+	int rc = migrate_is_due(k->map_fd, &due);
+
+	if (rc) {
+		msg_set(msg, msg_len, "the maps in %s: %s", cfg->pin_dir,
+			strerror(-rc));
+		return rc;
+	}
+	if (!due)
+		return 0;
+	if (lines_open)
+		cfg->index_lines = 0;
+	cfg->homes = 0;
+	k->adopted = false;
+	return -ESTALE;
 }
 
 /* -------------------------------------------------------------- loading */
@@ -869,6 +875,8 @@ int kern_load(const struct kern_cfg *cfg, struct kern *ret, char *msg,
 	if (rc)
 		goto out;
 	rc = adopt(&c, &k, msg, msg_len);
+	if (!rc)
+		rc = adopt_rows(&c, !cfg->index_lines, &k, msg, msg_len);
 	if (rc == -ESTALE)
 		rc = resize(&c, &k, msg, msg_len);
 	else if (!rc || rc == -ENOENT)
@@ -896,8 +904,6 @@ int kern_open(const char *pin_dir, struct kern *ret, char *msg, size_t msg_len)
 	kern_zero(ret);
 	msg_set(msg, msg_len, "%s", "");
 	rc = adopt(&c, &k, msg, msg_len);
-	if (rc == -ESTALE) /* of an earlier release: that is no matter here */
-		rc = 0;
 	for (unsigned i = 0; i < ASM_MAP_COUNT && !rc; i++)
 		rc = k.had[i] ? 0 : -ENOENT;
 	for (unsigned i = 0; i < KERN_PROG_COUNT && !rc; i++) {

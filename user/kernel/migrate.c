@@ -9,6 +9,7 @@
 #include <sys/param.h>
 #include <unistd.h>
 
+#include "asmeter/index.h"
 #include "kernel/past.h"
 
 /* One set of maps, in memory. Freed with set_close(). */
@@ -278,7 +279,70 @@ static void put_ports(const struct set *from, const struct set *to)
 	}
 }
 
+/* ---------------------------------------------------------------- order */
+
+/* Whether each home is in use as its place in the order says (asmeter/abi.h),
+ * so that readers find it. Programs may take some meanwhile, so what stands
+ * last is looked at first. */
+static bool is_in_order(const struct set *s, uint32_t part)
+{
+	const struct asm_row *rows = s->rows + (size_t)part * s->state->rows;
+	const struct asm_cpu *cpu = &s->cpu[part];
+	uint32_t homes = s->state->homes;
+	uint32_t n = __atomic_load_n(&cpu->n_homes, __ATOMIC_ACQUIRE);
+
+	if (cpu->n_rows < homes || n > homes)
+		return false;
+	for (uint32_t i = 1; i <= n; i++) {
+		uint32_t r = row_nth(rows, i, homes + 1);
+
+		if (!r || (r ^ rows[r].rank) != i || !rows[r].family)
+			return false;
+	}
+	for (uint32_t r = 1; r <= homes; r++) {
+		if (!__atomic_load_n(&rows[r].family, __ATOMIC_ACQUIRE))
+			continue;
+		n = __atomic_load_n(&cpu->n_homes, __ATOMIC_ACQUIRE);
+		if ((r ^ rows[r].rank) - 1 >= n)
+			return false;
+	}
+	return true;
+}
+
+/* A CPU that takes a row just now may be seen to have done the half of it. */
+#define LOOKS 3
+
+static bool is_due(const struct set *s)
+{
+	const struct asm_state *st = s->state;
+
+	if (!st->homes || st->homes >= st->rows)
+		return st->homes || count_homes(st->rows);
+	for (uint32_t p = 0; p < s->parts; p++) {
+		unsigned looks = 0;
+
+		if (st->emptied == (uint64_t)p + 1)
+			continue; /* past_resume() clears it */
+		while (!is_in_order(s, p)) {
+			if (++looks == LOOKS)
+				return true;
+		}
+	}
+	return false;
+}
+
 /* --------------------------------------------------------------- public */
+
+int migrate_is_due(const int fds[ASM_MAP_COUNT], bool *ret)
+{
+	struct set s;
+	int err = set_open(&s, fds);
+
+	if (!err)
+		*ret = is_due(&s);
+	set_close(&s);
+	return err;
+}
 
 static void put_table(const struct set *from, const struct set *to)
 {

@@ -19,10 +19,16 @@
 #ifndef KERNEL_MIGRATE_H
 #define KERNEL_MIGRATE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 #include "asmeter/abi.h"
+
+/* Whether the rows of pinned maps are not as programs and readers of this
+ * release need them, homes in their order: they are of an earlier release, or
+ * one was gone back to and has freed some. Looks at each row. 0 or -errno. */
+int migrate_is_due(const int fds[ASM_MAP_COUNT], bool *ret);
 
 /* Step 1, into maps that nobody uses yet: what asm_state knows, and the prefix
  * table, when it is another map and what is in use fits (else it is left
