@@ -958,6 +958,66 @@ Test(load, earlier_programs_took_the_rows_of_a_part_that_was_cleared)
 	rig_close(&r);
 }
 
+/* A number of CPUs with which the sizes are right again when cut to 32 bits,
+ * and a part of so many to be cleared. */
+Test(load, refuses_sizes_that_wrap_around)
+{
+	struct kern_cfg cfg = {.pin_dir = PIN_DIR};
+	char msg[KERN_MSG_LEN];
+	struct asm_state st;
+	struct kern again;
+	struct rig r;
+
+	rig_open(&r, 64, 1);
+	state_of(&r.k, &st);
+	st.n_cpus |= 1u << 31;
+	st.emptied = 1u << 31;
+	cr_assert_eq(bpf_map_update_elem(r.k.map_fd[ASM_MAP_STATE],
+					 &(uint32_t){0}, &st, BPF_ANY),
+		     0);
+	cr_assert_eq(kern_load(&cfg, &again, msg, sizeof(msg)), -EPROTO);
+	cr_assert(strstr(msg, "detach --all"), "%s", msg);
+	kern_done(&again);
+	rig_close(&r);
+}
+
+/* Maps of larger values than those that are read into variables. */
+Test(load, refuses_maps_of_other_values)
+{
+	static const char *const names[] = {"asm_cpu", "asm_state"};
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		struct kern_cfg cfg = {.pin_dir = PIN_DIR};
+		static uint8_t value[1 << 16];
+		char msg[KERN_MSG_LEN], path[64];
+		struct asm_state st;
+		struct kern again;
+		struct rig r;
+		int fd;
+
+		rig_open(&r, 64, 1);
+		state_of(&r.k, &st);
+		memset(value, 0xa5, sizeof(value));
+		memcpy(value, &st, sizeof(st));
+		fd = bpf_map_create(BPF_MAP_TYPE_ARRAY, names[i], 4,
+				    sizeof(value), ASM_BANKS * st.n_cpus, NULL);
+		cr_assert_geq(fd, 0);
+		for (uint32_t n = 0; n < ASM_BANKS * st.n_cpus; n++)
+			cr_assert_eq(
+				bpf_map_update_elem(fd, &n, value, BPF_ANY), 0);
+		(void)snprintf(path, sizeof(path), PIN_DIR "/%s", names[i]);
+		cr_assert_eq(unlink(path), 0);
+		cr_assert_eq(bpf_obj_pin(fd, path), 0);
+		cr_assert_eq(kern_load(&cfg, &again, msg, sizeof(msg)), -EPROTO,
+			     "%s: %s", names[i], msg);
+		cr_assert(strstr(msg, names[i]), "%s", msg);
+		cr_assert_eq(kern_open(PIN_DIR, &again, msg, sizeof(msg)),
+			     -EPROTO);
+		close(fd);
+		rig_close(&r);
+	}
+}
+
 Test(load, refuses_the_impossible)
 {
 	static const struct {

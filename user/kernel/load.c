@@ -243,10 +243,16 @@ static int explain_load(int err, const struct kern_cfg *cfg, char *msg,
 
 /* ------------------------------------------------------------- adopting */
 
+/* -EPROTO when the map is another, whose value might be larger than *ret. */
 static int read_state(int fd, struct asm_state *ret)
 {
-	uint32_t zero = 0;
+	struct bpf_map_info info = {0};
+	uint32_t zero = 0, len = sizeof(info);
 
+	if (bpf_obj_get_info_by_fd(fd, &info, &len))
+		return -errno;
+	if (info.key_size != sizeof(zero) || info.value_size != sizeof(*ret))
+		return -EPROTO;
 	return bpf_map_lookup_elem(fd, &zero, ret) ? -errno : 0;
 }
 
@@ -327,15 +333,16 @@ static void kern_zero(struct kern *k)
 	k->adopted = false;
 }
 
-/* Is it of the type and size that everybody will take it for? */
+/* Is it of the type and size that everybody will take it for? All of them are
+ * smaller than 2^32, or else it is not. */
 static int check_shape(unsigned map, int fd, const struct asm_state *st)
 {
-	const uint32_t parts = ASM_BANKS * st->n_cpus;
+	const uint64_t parts = (uint64_t)ASM_BANKS * st->n_cpus;
 	const struct {
-		uint32_t value, entries;
+		uint64_t value, entries;
 	} want[ASM_MAP_COUNT] = {
 		[ASM_MAP_STATE] = {sizeof(struct asm_state), 1},
-		[ASM_MAP_TABLE] = {st->table_words * 4, 1},
+		[ASM_MAP_TABLE] = {st->table_words * 4ull, 1},
 		[ASM_MAP_AS] = {sizeof(struct asm_as), ASM_AS_SLOTS},
 		[ASM_MAP_IFS] = {sizeof(struct asm_if), ASM_IF_SLOTS},
 		[ASM_MAP_PORTS] = {sizeof(struct asm_port),
@@ -350,7 +357,7 @@ static int check_shape(unsigned map, int fd, const struct asm_state *st)
 	struct bpf_map_info info = {0};
 	uint32_t len = sizeof(info);
 
-	if (!want[map].entries)
+	if (!want[map].value)
 		return 0;
 	if (bpf_obj_get_info_by_fd(fd, &info, &len))
 		return -errno;
@@ -362,6 +369,16 @@ static int check_shape(unsigned map, int fd, const struct asm_state *st)
 	return 0;
 }
 
+static int not_the_map(const struct kern_cfg *cfg, unsigned map, char *msg,
+		       size_t msg_len)
+{
+	msg_set(msg, msg_len,
+		"%s/%s is not the map that asm_state speaks of: run `asmeter "
+		"detach --all` (its counts end) and start again",
+		cfg->pin_dir, map_names[map]);
+	return -EPROTO;
+}
+
 static int adopt(struct kern_cfg *cfg, struct kern *k, char *msg,
 		 size_t msg_len)
 {
@@ -371,6 +388,8 @@ static int adopt(struct kern_cfg *cfg, struct kern *k, char *msg,
 	if (rc)
 		return rc;
 	rc = read_state(k->map_fd[ASM_MAP_STATE], &st);
+	if (rc == -EPROTO)
+		return not_the_map(cfg, ASM_MAP_STATE, msg, msg_len);
 	if (rc) {
 		msg_set(msg, msg_len, "%s/asm_state: %s", cfg->pin_dir,
 			strerror(-rc));
@@ -387,14 +406,10 @@ static int adopt(struct kern_cfg *cfg, struct kern *k, char *msg,
 	for (unsigned i = 0; i < ASM_MAP_COUNT && (!rc || rc == -ESTALE); i++) {
 		int bad = k->had[i] ? check_shape(i, k->map_fd[i], &st) : 0;
 
-		if (!bad)
-			continue;
-		msg_set(msg, msg_len,
-			"%s/%s is not the map that asm_state speaks of: run "
-			"`asmeter detach --all` (its counts end) and start "
-			"again",
-			cfg->pin_dir, map_names[i]);
-		return bad;
+		if (bad == -EPROTO)
+			return not_the_map(cfg, i, msg, msg_len);
+		if (bad)
+			return bad;
 	}
 	k->adopted = !rc;
 	return rc;
