@@ -21,6 +21,7 @@
 
 #include "kernel/counters_int.h"
 #include "kernel/load.h"
+#include "kernel/migrate.h"
 
 #define PIN_DIR "/sys/fs/bpf/test"
 #define LEN     100 /* of each frame */
@@ -955,6 +956,56 @@ Test(load, earlier_programs_took_the_rows_of_a_part_that_was_cleared)
 	load_again(&again, &r, true);
 	check_pairs_by(&again, 40, 0, 20, 5);
 	kern_done(&again);
+	rig_close(&r);
+}
+
+struct taker {
+	struct asm_row *rows;
+	uint32_t n;
+	bool stop;
+};
+
+/* All rows in use, none of them, and so on. */
+static void *take_rows(void *arg)
+{
+	struct taker *t = arg;
+
+	for (uint8_t family = 4; !__atomic_load_n(&t->stop, __ATOMIC_RELAXED);
+	     family ^= 4) {
+		for (uint32_t i = 0; i < t->n; i++)
+			__atomic_store_n(&t->rows[i].family, family,
+					 __ATOMIC_RELAXED);
+	}
+	return NULL;
+}
+
+/* Programs take rows while it is looked how many there are. */
+Test(load, rows_taken_while_they_are_collected)
+{
+	const uint32_t rows = 1u << 14;
+	struct taker t = {.n = rows};
+	struct kern_cfg cfg = {.pin_dir = PIN_DIR "2",
+			       .rows = 2 * rows,
+			       .table_words = 1u << 21};
+	char msg[KERN_MSG_LEN];
+	struct kern to;
+	pthread_t thread;
+	struct rig r;
+
+	rig_open(&r, rows, 1);
+	(void)kern_unpin(cfg.pin_dir, msg, sizeof(msg));
+	cr_assert_eq(kern_load(&cfg, &to, msg, sizeof(msg)), 0, "%s", msg);
+	t.rows = map_of(&r, ASM_MAP_ROWS, rows * sizeof(*t.rows));
+	cr_assert_eq(pthread_create(&thread, NULL, take_rows, &t), 0);
+	for (unsigned i = 0; i < 200; i++) {
+		uint32_t need;
+
+		cr_assert_eq(migrate_prepare(r.k.map_fd, to.map_fd, &need), 0);
+	}
+	__atomic_store_n(&t.stop, true, __ATOMIC_RELAXED);
+	pthread_join(thread, NULL);
+	kern_done(&to);
+	cr_assert_eq(kern_unpin(cfg.pin_dir, msg, sizeof(msg)), 0, "%s", msg);
 	rig_close(&r);
 }
 

@@ -65,6 +65,8 @@ static int set_open(struct set *s, const int fds[ASM_MAP_COUNT])
 	if (err)
 		return err;
 	st = s->state;
+	if ((uint64_t)ASM_BANKS * st->n_cpus * st->rows > UINT32_MAX)
+		return -EPROTO;
 	s->parts = ASM_BANKS * st->n_cpus;
 	s->words = set_map(s, fds, ASM_MAP_TABLE, st->table_words * 4ul, &err);
 	s->ports =
@@ -147,27 +149,28 @@ static struct asm_row moved(const struct asm_row *r)
 
 /* One row a pair, with its sum over banks, CPUs and what rows had that were
  * freed. All rows are looked at, in whatever order a release keeps them: those
- * that are free have no family. *ret is the caller's. */
+ * that are free have no family. Where programs count meanwhile, rows that they
+ * take may be missing. *ret is the caller's. */
 static int collect(const struct set *s, struct asm_row **ret, size_t *ret_n)
 {
 	const struct past_maps past = past_of(s);
-	size_t rows = (size_t)s->parts * s->state->rows, n, kept = 0;
+	size_t rows = (size_t)s->parts * s->state->rows, room, n, kept = 0;
 	struct asm_row *v;
+	uint32_t freed;
 
 	past_resume(&past);
-	n = past_used(&past);
+	room = freed = past_used(&past);
 	for (size_t r = 0; r < rows; r++)
-		n += s->rows[r].family != 0;
-	v = malloc((n + 1) * sizeof(*v));
+		room += s->rows[r].family != 0;
+	v = malloc((room + 1) * sizeof(*v));
 	if (!v)
 		return -ENOMEM;
-	n = 0;
-	for (size_t r = 0; r < rows; r++) {
+	for (n = 0; n < freed; n++)
+		v[n] = row_of(&s->past[n]);
+	for (size_t r = 0; r < rows && n < room; r++) {
 		if (s->rows[r].family)
 			v[n++] = moved(&s->rows[r]);
 	}
-	for (uint32_t i = 0; i < past_used(&past); i++)
-		v[n++] = row_of(&s->past[i]);
 	qsort(v, n, sizeof(*v), cmp_key);
 	for (size_t i = 0; i < n; i++) {
 		struct asm_row *last = kept ? &v[kept - 1] : NULL;
