@@ -859,6 +859,28 @@ Test(load, moves_what_has_no_homes)
 	rig_close(&r);
 }
 
+/* However few rows there are: what could come meanwhile is no more than what
+ * there is room for in the maps that are moved. */
+Test(load, moves_small_maps_that_have_no_homes)
+{
+	struct kern_cfg cfg = {.pin_dir = PIN_DIR};
+	char msg[KERN_MSG_LEN];
+	struct earlier e;
+	struct kern again;
+	struct rig r;
+
+	stay_on_one_cpu();
+	rig_open(&r, 16, 10);
+	send_all(&r.k, 10, 1);
+	e = earlier(&r, 16);
+	earlier_order(&e);
+	set_homes(&r, 0);
+	cr_assert_eq(kern_load(&cfg, &again, msg, sizeof(msg)), 0, "%s", msg);
+	check_pairs(&again, 10, 0);
+	kern_done(&again);
+	rig_close(&r);
+}
+
 /* Such a release, gone back to, counts on in these maps; then it is this one's
  * turn again, in the same maps. */
 Test(load, earlier_programs_count_in_the_same_maps)

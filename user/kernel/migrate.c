@@ -188,6 +188,14 @@ static int collect(const struct set *s, struct asm_row **ret, size_t *ret_n)
 	return 0;
 }
 
+/* What maps can hold, with rows being taken and none freed. */
+static size_t pairs_most(const struct set *s)
+{
+	const struct past_maps past = past_of(s);
+
+	return past_used(&past) + (size_t)s->parts * (s->state->rows - 1);
+}
+
 /* Rows that each CPU has to take: for all that find no room in asm_past, and
  * from a release that does not know it, which then could not be gone back to,
  * for as many as half of the rows can. */
@@ -376,7 +384,7 @@ int migrate_prepare(const int from[ASM_MAP_COUNT], const int to[ASM_MAP_COUNT],
 		err = collect(&a, &v, &n);
 	if (!err) {
 		/* and some that come until the programs are exchanged */
-		n += n / 16 + 256;
+		n = MIN(n + n / 16 + 256, pairs_most(&a));
 		*ret_rows = rows_needed(&b, n);
 		if (rows_each(&a, &b, n) >= b.state->rows)
 			err = -ENOSPC;
