@@ -12,6 +12,7 @@
 
 #include "asmeter.skel.h"
 #include "bpf/bpft.h"
+#include "kernel/past.h"
 
 #define N_AS 120u
 
@@ -267,6 +268,54 @@ Test(count, rows_run_out)
 	bpft_close(&t);
 }
 
+/* Frees half of the rows of this CPU, as the reader does. */
+static void keep_some(void)
+{
+	struct asm_past *past =
+		calloc(ASM_BANKS * t.n_cpus * t.rows, sizeof(*past));
+	const struct past_maps maps = {.state = t.state,
+				       .cpu = t.cpu,
+				       .index = t.index,
+				       .rows = t.row,
+				       .past = past};
+	const struct rows_used u = bpft_used(&t, 0);
+	uint32_t kept[2] = {0, t.homes};
+	uint32_t *entry = calloc(t.rows, sizeof(*entry));
+	uint32_t *keep = calloc(t.rows, sizeof(*keep));
+
+	cr_assert(past && entry && keep);
+	for (uint32_t n = row_after(&u, 0); n <= u.n_rows;
+	     n = row_after(&u, n)) {
+		entry[n] = past_add(&maps, &t.row[row_nth(t.row, n, t.rows)]);
+		keep[n] = rnd() & 1 ? ++kept[n > t.homes] : 0;
+	}
+	past_empty(&maps, 0, entry, keep);
+	cr_assert_eq(t.cpu[0].n_homes, kept[0]);
+	cr_assert_eq(t.cpu[0].n_rows, kept[1]);
+	t.state->n_past = 0;
+	free(past);
+	free(entry);
+	free(keep);
+}
+
+/* A packet of each pair that has a row: it is counted there. */
+static void meet_again(void)
+{
+	uint32_t used = bpft_n_rows(&t, 0);
+
+	for (uint32_t r = 1; r < t.rows; r++) {
+		const struct asm_row *row = &t.row[r];
+
+		if (!row->family)
+			continue;
+		cr_assert_eq(row->packets, 0);
+		run(BPFT_XDP, make(row->family, row->src_ix, row->dst_ix, 10),
+		    1);
+		cr_assert_eq(row->packets, 1, "%u rows: row %u", t.rows, r);
+	}
+	cr_assert_eq(bpft_n_rows(&t, 0), used);
+}
+
 /* All rows in use, by far more pairs than the windows alone would take. */
 Test(count, to_the_last_row)
 {
@@ -318,6 +367,37 @@ Test(count, homes_shut)
 	cr_assert(s.n_rows == 300 && s.rows.packets == 600);
 	check_order(0);
 	bpft_close(&t);
+}
+
+/* What stays when rows are freed is found by programs, wherever it is: no pair
+ * takes a second row, in parts of any size. */
+Test(count, kept_rows_are_found)
+{
+	static const uint32_t sizes[] = {2, 3, 4, 8, 9, 10, 17, 33, 40};
+
+	for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
+		uint32_t rows = sizes[i], most = 0;
+
+		open_sized(rows, MAX(rows / 16, 1u));
+		*t.state = (struct asm_state){.n_cpus = t.n_cpus,
+					      .rows = rows,
+					      .homes = t.homes,
+					      .index_lines = t.lines};
+		for (uint32_t round = 0; round < 10; round++) {
+			for (uint32_t n = 0; n < 3 * rows; n++)
+				run(BPFT_XDP,
+				    make(rnd() & 1 ? 4 : 6, rnd() % 9,
+					 rnd() % 9, 10),
+				    1);
+			check_order(0);
+			most = MAX(most, bpft_n_rows(&t, 0));
+			keep_some();
+			check_order(0);
+			meet_again();
+		}
+		cr_assert_eq(most, rows - 1);
+		bpft_close(&t);
+	}
 }
 
 /* A sum that was brought from other maps is not a row to add to, whatever its
