@@ -981,6 +981,51 @@ Test(load, earlier_programs_took_the_rows_of_a_part_that_was_cleared)
 	rig_close(&r);
 }
 
+/* What no program of ours leaves: the rows themselves still tell. */
+Test(load, moves_what_is_out_of_order)
+{
+	enum { N_ROWS, N_HOMES_MORE, N_HOMES_LESS, NTH, RANK, HOMES, KINDS };
+
+	stay_on_one_cpu();
+	for (int kind = 0; kind < KINDS; kind++) {
+		struct earlier e;
+		struct kern again;
+		struct rig r;
+
+		rig_open(&r, 64, 40);
+		send_all(&r.k, 40, 1);
+		e = earlier(&r, 64);
+		switch (kind) {
+		case N_ROWS:
+			e.cpu->n_rows = UINT32_MAX;
+			break;
+		case N_HOMES_MORE:
+			e.cpu->n_homes = 41;
+			break;
+		case N_HOMES_LESS:
+			e.cpu->n_homes = 39;
+			break;
+		case NTH:
+			e.rows[7].nth ^= 1;
+			break;
+		case RANK:
+			/* that of a free one is the place of one in use */
+			for (uint32_t i = 1; i < 64; i++)
+				if (!e.rows[i].family)
+					e.rows[i].rank = i ^ 1;
+			break;
+		case HOMES:
+			set_homes(&r, 64);
+			break;
+		}
+		load_again(&again, &r, true);
+		send_all(&again, 40, 0);
+		check_pairs(&again, 40, 1);
+		kern_done(&again);
+		rig_close(&r);
+	}
+}
+
 struct taker {
 	struct asm_row *rows;
 	uint32_t n;

@@ -292,32 +292,35 @@ static void put_ports(const struct set *from, const struct set *to)
 
 /* ---------------------------------------------------------------- order */
 
-/* Whether each home is in use as its place in the order says (asmeter/abi.h),
- * so that readers find it. Programs may take some meanwhile, so what stands
- * last is looked at first. */
+/* Whether each row is in use if and only if its place in the order says so
+ * (asmeter/abi.h), which is how readers find it. Programs may take some
+ * meanwhile. */
 static bool is_in_order(const struct set *s, uint32_t part)
 {
 	const struct asm_row *rows = s->rows + (size_t)part * s->state->rows;
 	const struct asm_cpu *cpu = &s->cpu[part];
 	uint32_t homes = s->state->homes;
-	uint32_t n = __atomic_load_n(&cpu->n_homes, __ATOMIC_ACQUIRE);
+	uint32_t n_rows = __atomic_load_n(&cpu->n_rows, __ATOMIC_RELAXED);
 
-	if (cpu->n_rows < homes || n > homes)
+	if (n_rows < homes || n_rows >= s->state->rows)
 		return false;
-	for (uint32_t i = 1; i <= n; i++) {
-		uint32_t r = row_nth(rows, i, homes + 1);
+	for (uint32_t n = 1; n < s->state->rows; n++) {
+		const uint32_t *in_use =
+			n > homes ? &cpu->n_rows : &cpu->n_homes;
+		uint32_t was = __atomic_load_n(in_use, __ATOMIC_ACQUIRE);
+		uint32_t r = n ^ rows[n].nth;
+		bool used;
 
-		if (!r || (r ^ rows[r].rank) != i || !rows[r].family)
+		if (n > homes ? r != n : r - 1 >= homes)
+			return false;
+		if ((r ^ rows[r].rank) != n)
+			return false;
+		used = __atomic_load_n(&rows[r].family, __ATOMIC_ACQUIRE);
+		if (used ? n > __atomic_load_n(in_use, __ATOMIC_ACQUIRE)
+			 : n <= was)
 			return false;
 	}
-	for (uint32_t r = 1; r <= homes; r++) {
-		if (!__atomic_load_n(&rows[r].family, __ATOMIC_ACQUIRE))
-			continue;
-		n = __atomic_load_n(&cpu->n_homes, __ATOMIC_ACQUIRE);
-		if ((r ^ rows[r].rank) - 1 >= n)
-			return false;
-	}
-	return true;
+	return __atomic_load_n(&cpu->n_homes, __ATOMIC_RELAXED) <= homes;
 }
 
 /* A CPU that takes a row just now may be seen to have done the half of it. */
