@@ -6,27 +6,26 @@
  * WHERE A ROW IS
  *
  * Three of four rows of a part are the hash table themselves, its homes: a
- * pair's row is one of the COUNT_WINDOW from where the hash of the pair points.
- * What costs is not computing but waiting for memory, and a hit touches one
- * cache line. The first of the window is tried without a loop: a branch that
-the
- * CPU guesses right is what the row's load need not wait for.
+ * pair's row is one of the COUNT_WINDOW from where its hash points. What costs
+ * is not computing but waiting for memory, and a hit touches one cache line.
+ * The first of the window is tried without a loop: a branch that the CPU
+ * guesses right is what the row's load need not wait for.
  *
- * A pair that finds its window full takes any free row, and an index of 64-byte
- * lines tells where: the pair hashes to a line, to one of its sixteen slots,
-and
- * to a 12-bit tag. The search begins at that slot and goes around the line;
- * slots are never emptied, so the first empty one ends it. A full line sends
-its
- * later pairs on to the next one (COUNT_LINES lines in all). So no pair is
- * refused before the last row is taken; then the packet is counted as map_full.
- * There is no lock and no retry, because each bank of each CPU has one writer.
+ * A pair that finds its window full takes any free row, and an index of lines
+ * of 64 bytes tells where: the pair hashes to a line, to one of its sixteen
+ * slots, and to a tag of 12 bits. The search begins at that slot and goes
+ * around the line; slots are never emptied, so the first empty one ends it. A
+ * full line sends its later pairs on to the next one (COUNT_LINES in all). So a
+ * pair is not refused before the last row is taken, unless all of its lines are
+ * full; then the packet is counted as map_full. There is no lock and no retry,
+ * because each bank of each CPU has one writer.
  *
  * Which homes are in use is told by their order (asmeter/abi.h), in which the
  * free ones come last: taking one means to exchange its place with that of the
  * first free one. Readers go through those in use, however few of however many.
  *
- * In the index are, with hashes drawn at random and windows of four:
+ * Of the pairs in homes so many are in the index, with hashes drawn at random
+ * and windows of four:
  *
  *   homes in use   1/4    1/2    5/8    3/4    7/8   all
  *   of 4          0.002  0.027  0.057  0.099  0.157  0.238

@@ -140,8 +140,8 @@ struct asm_port {
  * stays the same pair's, and it reads before its own programs take over: so
  * while no reader of ours runs (asm_state.homes_shut) new pairs take rows
  * behind the homes, as long as there are any. When an earlier release has freed
- * rows of a part, n_rows is less than homes, and the order of that part means
- * nothing.
+ * rows of a part, its order means nothing any more, and n_rows may be less: see
+ * migrate_is_due().
  */
 struct asm_row {
 	__u32 src_as;
