@@ -566,7 +566,7 @@ static void unpin_maps(const char *dir)
 
 	for (unsigned i = 0; i < ASM_MAP_COUNT; i++)
 		if (!pins_path(path, dir, NULL, map_names[i]))
-			(void)unlink(path);
+			pins_remove(path);
 }
 
 static void unpin_progs(const char *dir)
@@ -575,7 +575,7 @@ static void unpin_progs(const char *dir)
 
 	for (unsigned i = 0; i < KERN_PROG_COUNT; i++)
 		if (!pins_path(path, dir, "progs", prog_names[i]))
-			(void)unlink(path);
+			pins_remove(path);
 }
 
 /* The maps that are new, below dir or its directory sub. asm_state (0) last:
@@ -665,7 +665,7 @@ static void remove_aside(const char *dir)
 	/* asm_state first: without it the rest is not looked at */
 	for (unsigned i = 0; i < ASM_MAP_COUNT; i++)
 		if (!pins_path(path, dir, ASIDE, map_names[i]))
-			(void)unlink(path);
+			pins_remove(path);
 	if (!pins_path(path, dir, NULL, ASIDE))
 		(void)rmdir(path);
 }

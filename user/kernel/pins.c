@@ -124,14 +124,20 @@ int pins_get(const char *path)
 	return fd < 0 ? -errno : fd;
 }
 
+static int new_path(char ret[PINS_PATH_LEN], const char *path)
+{
+	int n = snprintf(ret, PINS_PATH_LEN, "%s-new", path);
+
+	return n < 0 || n >= PINS_PATH_LEN ? -ENAMETOOLONG : 0;
+}
+
 int pins_put(int fd, const char *path)
 {
 	char tmp[PINS_PATH_LEN];
-	int n = snprintf(tmp, sizeof(tmp), "%s-new", path);
-	int rc;
+	int rc = new_path(tmp, path);
 
-	if (n < 0 || (size_t)n >= sizeof(tmp))
-		return -ENAMETOOLONG;
+	if (rc)
+		return rc;
 	(void)unlink(tmp);
 	if (bpf_obj_pin(fd, tmp))
 		return -errno;
@@ -140,6 +146,15 @@ int pins_put(int fd, const char *path)
 	rc = -errno;
 	(void)unlink(tmp);
 	return rc;
+}
+
+void pins_remove(const char *path)
+{
+	char tmp[PINS_PATH_LEN];
+
+	(void)unlink(path);
+	if (!new_path(tmp, path))
+		(void)unlink(tmp);
 }
 
 bool pins_caps_missing(char *ret, size_t ret_len)

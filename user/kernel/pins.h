@@ -33,6 +33,10 @@ int pins_get(const char *path);
 /* Pins fd at path, in one step replacing what was there. */
 int pins_put(int fd, const char *path);
 
+/* Removes a pin, and what a process has left beside it that was killed over
+ * pins_put(). */
+void pins_remove(const char *path);
+
 /* The capabilities that are needed and missing, each with a blank in front,
  * "" when none is. Returns true when one is missing. */
 bool pins_caps_missing(char *ret, size_t ret_len);
