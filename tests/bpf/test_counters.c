@@ -12,10 +12,14 @@
 #include <linux/bpf.h>
 #include <pthread.h>
 #include <sched.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/param.h>
+#include <sys/ptrace.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -36,10 +40,12 @@ struct rig {
 
 /* Loads with so many rows; 198.18.0.0/15 belongs to no AS, and the n_as /20
  * from 10.0.0.0 on to AS 64512 and the following (index 1 and following). */
-static void rig_open(struct rig *r, uint32_t rows, uint32_t n_as)
+static void rig_open_lines(struct rig *r, uint32_t rows, uint32_t n_as,
+			   uint32_t lines)
 {
 	struct kern_cfg cfg = {.pin_dir = PIN_DIR,
 			       .rows = rows,
+			       .index_lines = lines,
 			       .table_words = 1u << 21};
 	char msg[KERN_MSG_LEN];
 	int rc;
@@ -58,6 +64,11 @@ static void rig_open(struct rig *r, uint32_t rows, uint32_t n_as)
 		r->as[i].asn = 64511 + i;
 		r->words[(10u << 12) + i - 1] = i; /* a leaf of the root */
 	}
+}
+
+static void rig_open(struct rig *r, uint32_t rows, uint32_t n_as)
+{
+	rig_open_lines(r, rows, n_as, 0);
 }
 
 static void rig_close(struct rig *r)
@@ -857,6 +868,155 @@ Test(load, moves_what_has_no_homes)
 	check_pairs(&again, 40, 1);
 	kern_done(&again);
 	rig_close(&r);
+}
+
+/* Of a release that knows no asm_past, which would not find there what it has
+ * counted: in rows, as many as half of them can take. No program takes one of
+ * these for its own, and they are the first to be freed. */
+Test(load, moves_into_rows_for_who_knows_no_past)
+{
+	struct kern_cfg cfg = {.pin_dir = PIN_DIR};
+	struct expect x = {.sent = {0}};
+	char msg[KERN_MSG_LEN];
+	uint32_t part, in_rows, freed, n = 0, m = 0;
+	struct asm_row *rows;
+	struct asm_state st;
+	struct counters *c;
+	struct earlier e;
+	struct kern again, same;
+	struct rig r;
+
+	stay_on_one_cpu();
+	rig_open(&r, 16, 14);
+	send_all(&r.k, 14, 1);
+	e = earlier(&r, 16);
+	earlier_order(&e);
+	set_homes(&r, 0);
+	cr_assert_eq(unlink(PIN_DIR "/asm_past"), 0);
+	cr_assert_eq(kern_load(&cfg, &again, msg, sizeof(msg)), 0, "%s", msg);
+
+	state_of(&again, &st);
+	in_rows = MIN(14, 8 * st.n_cpus);
+	cr_assert_eq(st.n_past, 14 - in_rows);
+	rows = mmap(NULL, ASM_BANKS * st.n_cpus * 16 * sizeof(*rows), PROT_READ,
+		    MAP_SHARED, again.map_fd[ASM_MAP_ROWS], 0);
+	cr_assert(rows != MAP_FAILED);
+	part = st.n_cpus; /* bank 1 of this CPU */
+	for (uint32_t i = 0; i < ASM_BANKS * st.n_cpus * 16; i++) {
+		if (!rows[i].family)
+			continue;
+		cr_assert(i / 16 >= part && rows[i].moved == 1);
+		cr_assert(!rows[i].src_ix && !rows[i].dst_ix);
+		n++;
+		m += i / 16 == part;
+	}
+	cr_assert(n == in_rows && m);
+
+	/* it is as programs and readers need it */
+	cr_assert_eq(kern_load(&cfg, &same, msg, sizeof(msg)), 0, "%s", msg);
+	state_of(&same, &st);
+	cr_assert_eq(st.moved, 1);
+	cr_assert_eq(st.n_past, 14 - in_rows);
+	kern_done(&same);
+	cr_assert_eq(counters_open(again.map_fd, &c), 0);
+	counters_flip(c);
+	cr_assert_eq(counters_grace(c), 0);
+	send_all(&again, 14 - m, 0);
+	for (uint32_t i = 0; i < 14; i++)
+		x.sent[i] = 1 + i + (i < 14 - m);
+	expect_exact(c, &x);
+	cr_assert_eq(counters_free(c, mono_now(), INT64_C(3600000000000),
+				   &freed),
+		     0);
+	cr_assert_eq(freed, m >= 2 ? m : 0); /* an eighth is worth it */
+	expect_exact(c, &x);
+	expect_exact(c, &x);
+	counters_close(c);
+	cr_assert_eq(counters_open(again.map_fd, &c), 0);
+	expect_exact(c, &x);
+	counters_close(c);
+	kern_done(&again);
+	rig_close(&r);
+}
+
+static bool is_rename(uint64_t nr)
+{
+	return nr == SYS_renameat2 || nr == SYS_renameat
+#ifdef SYS_rename
+	       || nr == SYS_rename
+#endif
+		;
+}
+
+/* Loads in a process that is killed when it is about to make its nth pin, or
+ * link. False: it came to its end before. */
+static bool load_killed(unsigned nth)
+{
+	struct __ptrace_syscall_info info;
+	struct kern_cfg cfg = {.pin_dir = PIN_DIR};
+	pid_t pid = fork();
+	int st;
+
+	if (!pid) {
+		char msg[KERN_MSG_LEN];
+		struct kern k;
+
+		(void)ptrace(PTRACE_TRACEME, 0, 0, 0);
+		(void)raise(SIGSTOP);
+		_exit(kern_load(&cfg, &k, msg, sizeof(msg)) != 0);
+	}
+	cr_assert(pid > 0);
+	for (;;) {
+		cr_assert_eq(waitpid(pid, &st, 0), pid);
+		if (!WIFSTOPPED(st)) {
+			cr_assert(WIFEXITED(st) && !WEXITSTATUS(st));
+			return false;
+		}
+		if (WSTOPSIG(st) == SIGSTOP)
+			(void)ptrace(PTRACE_SETOPTIONS, pid, 0,
+				     PTRACE_O_TRACESYSGOOD);
+		if (WSTOPSIG(st) == (SIGTRAP | 0x80) &&
+		    ptrace(PTRACE_GET_SYSCALL_INFO, pid, sizeof(info), &info) >
+			    0 &&
+		    info.op == PTRACE_SYSCALL_INFO_ENTRY &&
+		    is_rename(info.entry.nr) && !nth--)
+			break;
+		cr_assert_eq(ptrace(PTRACE_SYSCALL, pid, 0, 0), 0);
+	}
+	cr_assert_eq(kill(pid, SIGKILL), 0);
+	cr_assert_eq(waitpid(pid, &st, 0), pid);
+	return true;
+}
+
+/* Killed over the move, wherever pins are half of the one set and half of the
+ * other: who comes next ends it. Its index is larger than that of new maps. */
+Test(load, killed_while_it_moves_what_has_no_homes)
+{
+	bool killed = true;
+	unsigned nth;
+
+	stay_on_one_cpu();
+	for (nth = 0; killed; nth += 3) {
+		struct kern_cfg cfg = {.pin_dir = PIN_DIR};
+		char msg[KERN_MSG_LEN];
+		struct earlier e;
+		struct kern again;
+		struct rig r;
+
+		rig_open_lines(&r, 1024, 40, 128);
+		send_all(&r.k, 40, 1);
+		e = earlier(&r, 1024);
+		earlier_order(&e);
+		set_homes(&r, 0);
+		killed = load_killed(nth);
+		cr_assert_eq(kern_load(&cfg, &again, msg, sizeof(msg)), 0,
+			     "%u: %s", nth, msg);
+		send_all(&again, 40, 0);
+		check_pairs(&again, 40, 1);
+		kern_done(&again);
+		rig_close(&r);
+	}
+	cr_assert_gt(nth, 20);
 }
 
 /* However few rows there are: what could come meanwhile is no more than what

@@ -409,18 +409,20 @@ int migrate_prepare(const int from[ASM_MAP_COUNT], const int to[ASM_MAP_COUNT],
 int migrate_totals(const int from[ASM_MAP_COUNT], const int to[ASM_MAP_COUNT],
 		   uint32_t *ret_rows)
 {
-	struct set a, b = {0};
+	struct set a = {0}, b;
 	struct asm_row *v = NULL;
 	size_t n = 0;
-	int err = set_open(&a, from);
+	int err = set_open(&b, to);
+	bool done = !err && b.state->moved;
 
-	if (!err)
-		err = set_open(&b, to);
-	if (!err && !b.state->moved)
+	/* then `from` may be some of the old and some of the new maps */
+	if (!err && !done)
+		err = set_open(&a, from);
+	if (!err && !done)
 		err = collect(&a, &v, &n);
-	if (!err && !b.state->moved)
+	if (!err && !done)
 		err = put_rows(&a, &b, v, n, ret_rows);
-	if (!err && !b.state->moved) {
+	if (!err && !done) {
 		put_ports(&a, &b);
 		__atomic_store_n(&b.state->moved, 1, __ATOMIC_RELEASE);
 	}
