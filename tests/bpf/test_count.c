@@ -431,6 +431,7 @@ Test(count, moved_rows_stay)
 /* Lines run out first: one line, sixteen ways, rows to spare. */
 Test(count, index_runs_out)
 {
+	uint32_t free_homes = 0;
 	struct bpft_total s;
 
 	open_sized(1000, 1);
@@ -448,6 +449,20 @@ Test(count, index_runs_out)
 	cr_assert(s.books[1].attributed.packets == 32);
 	cr_assert(s.books[1].map_full.packets == 48);
 	cr_assert(s.books[1].map_full.ip_bytes == 48 * 50);
+	/* which is nothing to pairs that find their home free */
+	for (uint32_t i = 1; i < 20; i++) {
+		const struct count_key key = {1, ASM_DIR_OUT, 6, 0, i, i};
+		uint32_t home = count_home(count_hash(&key), t.homes);
+		struct asm_row *row = &t.row[home];
+
+		if (home <= 500 || row->family)
+			continue;
+		run(BPFT_EGRESS, make(6, i, i, 10), 2);
+		cr_assert(row->packets == 2 && row->src_ix == i);
+		free_homes++;
+	}
+	cr_assert_gt(free_homes, 2);
+	check_order(0);
 	bpft_close(&t);
 }
 
