@@ -132,7 +132,7 @@ static void crowd(uint32_t used)
 static bool is_crowded(enum asm_dir dir, uint8_t family, uint32_t src,
 		       uint32_t dst, uint32_t used)
 {
-	const struct count_key key = {1, dir, family, 0, src, dst};
+	const struct count_key key = {1, (__u8)dir, family, 0, src, dst};
 
 	return count_home(count_hash(&key), t.homes) + COUNT_WINDOW <= used + 1;
 }
