@@ -778,14 +778,20 @@ static void earlier_order(struct earlier *e)
 	e->cpu->n_rows = n;
 }
 
-static void send_all(const struct kern *k, uint32_t n, uint32_t more)
+static void send_from(const struct kern *k, uint32_t first, uint32_t end,
+		      uint32_t more)
 {
 	uint8_t f[LEN];
 
-	for (uint32_t i = 0; i < n; i++) {
+	for (uint32_t i = first; i < end; i++) {
 		frame_set(f, (10u << 24) + (i << 12), 10u << 24);
 		run(k->prog_fd[KERN_PROG_XDP], f, LEN, 1 + i * more);
 	}
+}
+
+static void send_all(const struct kern *k, uint32_t n, uint32_t more)
+{
+	send_from(k, 0, n, more);
 }
 
 /* Each of n pairs has 1 + i and `more` besides, the first `of` of them `by`
@@ -921,14 +927,18 @@ Test(load, moves_into_rows_for_who_knows_no_past)
 	cr_assert_eq(counters_open(again.map_fd, &c), 0);
 	counters_flip(c);
 	cr_assert_eq(counters_grace(c), 0);
-	send_all(&again, 14 - m, 0);
+	send_from(&again, m, 14, 0);
 	for (uint32_t i = 0; i < 14; i++)
-		x.sent[i] = 1 + i + (i < 14 - m);
+		x.sent[i] = 1 + i + (i >= m);
 	expect_exact(c, &x);
 	cr_assert_eq(counters_free(c, mono_now(), INT64_C(3600000000000),
 				   &freed),
 		     0);
 	cr_assert_eq(freed, m >= 2 ? m : 0); /* an eighth is worth it */
+	expect_exact(c, &x);
+	send_from(&again, m, 14, 0); /* to rows that are others in the order */
+	for (uint32_t i = m; i < 14; i++)
+		x.sent[i]++;
 	expect_exact(c, &x);
 	expect_exact(c, &x);
 	counters_close(c);
