@@ -20,7 +20,9 @@ wait_for 10 is 1 metric asmeter_samples_up || fail "samples are not up"
 
 port() { metric "asmeter_samples_$1{interface=\"r0\",direction=\"$2\"}"; }
 
-# agree DIRECTION: 5 sigma in packets; bytes within 2 percent
+# agree DIRECTION: within 5 sigma, in packets and in bytes (whose variance is at
+# most 19 times 1514 a byte; the 2 percent that stood here were 2.1 sigma, which
+# a sound sampler misses once in 14 runs)
 agree() {
 	local est counted
 	est=$(port estimated_packets_total "$1")
@@ -29,7 +31,7 @@ agree() {
 	in_bound $((est / 20)) 20 "$counted" "$1"
 	awk -v e="$(port estimated_wire_bytes_total "$1")" \
 		-v c="$(port counted_wire_bytes_total "$1")" \
-		'BEGIN { exit !(e > 0.98 * c && e < 1.02 * c) }' ||
+		'BEGIN { d = e - c; exit !(d * d <= 25 * 19 * 1514 * c) }' ||
 		fail "$1: bytes: $(port estimated_wire_bytes_total "$1") estimated, $(port counted_wire_bytes_total "$1") counted"
 	echo "note: $1: $counted packets counted, $est estimated of $(port taken_total "$1") samples"
 }
