@@ -59,10 +59,10 @@
  *
  * "Before" all rows were found through the index: a line, then the row, two
  * misses that wait for each other, each with a walk through the page tables
- * before it, as arrays of BPF have pages of 4 KiB. Drains read rows side by side
- * then, 25 times faster than lookup_batch. The row still is six tenths of what
- * the program costs when each packet is of another pair; it is the one miss that
- * must be, on top of those of the lookups, whose answer it waits for.
+ * before it, as arrays of BPF have pages of 4 KiB. Drains read rows side by
+ * side then, 25 times faster than lookup_batch. The row still is six tenths of
+ * what the program costs when each packet is of another pair; it is the one
+ * miss that must be, on top of those of the lookups, whose answer it waits for.
  *
  * TRIED
  *
@@ -225,7 +225,7 @@ static __always_inline __u32 count_take(__u32 part, __u32 home, bool must)
 		return home;
 	}
 	n = cpu->n_rows + 1;
-	if (n >= cfg.rows || n > COUNT_ROW_MASK)
+	if (must || n >= cfg.rows || n > COUNT_ROW_MASK)
 		return 0;
 	cpu->n_rows = n;
 	return n;

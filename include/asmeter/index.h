@@ -99,4 +99,8 @@ INDEX_INLINE __u32 row_after(const struct rows_used *u, __u32 n)
 	return n == u->n_homes ? u->homes + 1 : n + 1;
 }
 
+#define ROWS_EACH(u, n)                                     \
+	for (__u32 n = row_after((u), 0); n <= (u)->n_rows; \
+	     n = row_after((u), n))
+
 #endif

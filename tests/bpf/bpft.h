@@ -249,8 +249,8 @@ static inline void bpft_total(const struct bpft *t, uint32_t slot,
 		const struct asm_row *rows = &t->row[part * t->rows];
 		struct rows_used u = bpft_used(t, part);
 
-		for (uint32_t n = row_after(&u, 0); n <= u.n_rows;
-		     n = row_after(&u, n)) {
+		ROWS_EACH(&u, n)
+		{
 			const struct asm_row *r =
 				&rows[row_nth(rows, n, t->rows)];
 

@@ -165,8 +165,8 @@ static void check_rows(void)
 		const struct asm_row *rows = &t.row[part * t.rows];
 		const struct rows_used u = bpft_used(&t, part);
 
-		for (uint32_t n = row_after(&u, 0); n <= u.n_rows;
-		     n = row_after(&u, n)) {
+		ROWS_EACH(&u, n)
+		{
 			const struct asm_row *r =
 				&rows[row_nth(rows, n, t.rows)];
 			uint8_t *s = &seen[r->dir][r->family == 6][r->src_ix]
@@ -398,6 +398,26 @@ Test(count, kept_rows_are_found)
 		cr_assert_eq(most, rows - 1);
 		bpft_close(&t);
 	}
+}
+
+/* A damaged map: a home looks free and none is, and the index is full. What
+ * could not be found again takes no row. */
+Test(count, home_that_is_not_free)
+{
+	const struct count_key key = {1, ASM_DIR_IN, 4, 0, 1, 2};
+	struct bpft_total s;
+
+	open_sized(401, 1);
+	crowd(t.homes);
+	t.row[count_home(count_hash(&key), t.homes)].family = 0;
+	for (uint32_t i = 0; i < ASM_INDEX_WAYS; i++)
+		t.index[0].slot[i] = 1; /* a row of somebody else */
+	run(BPFT_XDP, make(4, 1, 2, 10), 3);
+	cr_assert(t.cpu[0].n_rows == t.homes && t.cpu[0].n_homes == t.homes);
+	bpft_total(&t, 1, &s);
+	check_equations(&s);
+	cr_assert(s.books[0].map_full.packets == 3);
+	bpft_close(&t);
 }
 
 /* A sum that was brought from other maps is not a row to add to, whatever its

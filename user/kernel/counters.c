@@ -256,8 +256,8 @@ static void rows_sum(struct counters *c, uint32_t at, struct asm_measure *sums)
 	struct rows_used u;
 	const struct asm_row *rows = counters_rows(c, at, &u);
 
-	for (uint32_t n = row_after(&u, 0); n <= u.n_rows;
-	     n = row_after(&u, n)) {
+	ROWS_EACH(&u, n)
+	{
 		const struct asm_row *row = &rows[row_nth(rows, n, c->rows)];
 		struct asm_measure *s = &sums[ids[n]];
 

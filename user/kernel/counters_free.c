@@ -47,10 +47,6 @@ struct look {
 	uint32_t freed;
 };
 
-#define EACH_ROW(k, n)                                                     \
-	for (uint32_t n = row_after(&(k)->used, 0); n <= (k)->used.n_rows; \
-	     n = row_after(&(k)->used, n))
-
 static const struct asm_row *nth(const struct counters *c, const struct look *k,
 				 uint32_t n)
 {
@@ -72,7 +68,7 @@ static bool is_quiet(const struct counters *c, uint32_t part, uint32_t n,
 static void choose(const struct counters *c, uint32_t part, struct look *k)
 {
 	k->kept = (struct rows_used){k->used.homes, 0, k->used.homes};
-	EACH_ROW(k, n)
+	ROWS_EACH(&k->used, n)
 	{
 		uint32_t *kept =
 			n <= k->used.homes ? &k->kept.n_homes : &k->kept.n_rows;
@@ -86,7 +82,7 @@ static void choose(const struct counters *c, uint32_t part, struct look *k)
  * made before that was found out stay, for when it is tried again. */
 static int find_entries(struct counters *c, uint32_t part, struct look *k)
 {
-	EACH_ROW(k, n)
+	ROWS_EACH(&k->used, n)
 	{
 		struct pair *p = &c->pairs[c->pair_of_row[part][n]];
 		const struct asm_row *row = nth(c, k, n);
@@ -116,7 +112,7 @@ static void move(struct counters *c, uint32_t part, const struct look *k)
 	struct asm_measure *to = c->sums[SUMS_PAST];
 	uint32_t *ids = c->pair_of_row[part];
 
-	EACH_ROW(k, n)
+	ROWS_EACH(&k->used, n)
 	{
 		const struct asm_row *row = nth(c, k, n);
 		uint32_t id = ids[n];

@@ -90,8 +90,8 @@ void kern_cfg_fill(struct kern_cfg *cfg)
 		cfg->rows = KERN_ROWS_DEFAULT;
 	if (!cfg->homes)
 		cfg->homes = count_homes(cfg->rows);
-	/* as many slots as rows: when all are in use a third of them are in
-	 * the index, which is five or six in a line of 16 in the mean */
+	/* as many slots as rows: when all are in use 0.43 of them are in the
+	 * index, which is seven in a line of 16 in the mean */
 	if (!cfg->index_lines)
 		cfg->index_lines = round_up_pow2(cfg->rows / ASM_INDEX_WAYS);
 	if (!cfg->table_words)

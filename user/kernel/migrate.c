@@ -119,6 +119,17 @@ static int cmp_key(const void *a, const void *b)
 	return c;
 }
 
+/* Without its place in the order there, and without AS indexes: a program must
+ * not find it, as a sum over parts is not the row of one. */
+static struct asm_row moved(const struct asm_row *r)
+{
+	struct asm_row m = *r;
+
+	m.moved = 1;
+	m.src_ix = m.dst_ix = m.nth = m.rank = 0;
+	return m;
+}
+
 static struct asm_row row_of(const struct asm_past *e)
 {
 	return (struct asm_row){.src_as = e->src_as,
@@ -130,21 +141,6 @@ static struct asm_row row_of(const struct asm_past *e)
 				.packets = e->total.packets,
 				.ip_bytes = e->total.ip_bytes,
 				.wire_bytes = e->total.wire_bytes};
-}
-
-/* Without its place in the order there, and without AS indexes: a program must
- * not find it, as a sum over parts is not the row of one. */
-static struct asm_row moved(const struct asm_row *r)
-{
-	return (struct asm_row){.src_as = r->src_as,
-				.dst_as = r->dst_as,
-				.ifindex = r->ifindex,
-				.dir = r->dir,
-				.family = r->family,
-				.moved = 1,
-				.packets = r->packets,
-				.ip_bytes = r->ip_bytes,
-				.wire_bytes = r->wire_bytes};
 }
 
 /* One row a pair, with its sum over banks, CPUs and what rows had that were

@@ -72,8 +72,8 @@ static void announce(const struct past_maps *m, uint32_t part,
 {
 	struct rows_used u = part_used(m, part);
 
-	for (uint32_t n = row_after(&u, 0); n <= u.n_rows;
-	     n = row_after(&u, n)) {
+	ROWS_EACH(&u, n)
+	{
 		struct asm_past *e;
 
 		if (entry[n] == PAST_NONE)
@@ -176,8 +176,8 @@ static void index_again(const struct past_maps *m, uint32_t part)
 	size_t lines = m->state->index_lines;
 
 	memset(m->index + part * lines, 0, lines * sizeof(*m->index));
-	for (uint32_t n = row_after(&u, 0); n <= u.n_rows; n = row_after(&u, n))
-		index_put(m, part, row_nth(rows, n, m->state->rows));
+	ROWS_EACH(&u, n)
+	index_put(m, part, row_nth(rows, n, m->state->rows));
 }
 
 static void take(struct asm_past *e)
@@ -201,8 +201,8 @@ void past_empty(const struct past_maps *m, uint32_t part, const uint32_t *entry,
 	clear_rows(m, part, keep);
 	u = part_used(m, part);
 	index_again(m, part);
-	for (uint32_t n = row_after(&was, 0); n <= was.n_rows;
-	     n = row_after(&was, n)) {
+	ROWS_EACH(&was, n)
+	{
 		if (entry[n] != PAST_NONE)
 			take(&m->past[entry[n]]);
 	}
