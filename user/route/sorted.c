@@ -43,8 +43,11 @@
  * them, as the database has them): they are put in together. One by one a
  * prefix takes 155 ns. What a neighbour sends out of order is sorted before,
  * UPDATE by UPDATE: with no order within an AS a prefix takes 190 ns, unsorted
- * 225 ns. Sorting what one read brings (16,000 prefixes) gains less than it
- * takes.
+ * 225 ns. Sorting what several reads bring gains nothing either, be it 16,000
+ * prefixes, 256,000 or all of them: the sort takes 20 to 45 ns a prefix (radix,
+ * on a slower host, where a prefix takes 210 ns as they come), and then those
+ * that follow each other are of different ASes and go in one by one, 220 to
+ * 270 ns.
  *
  * Inserting costs at worst what it takes to pass entries to the next leaf and,
  * once for every thousand prefixes, to make room in the array of shelves: 20 kB
