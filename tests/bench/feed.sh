@@ -9,33 +9,17 @@
 # nothing. asmeterd starts without a snapshot and has no libloc table to fall
 # back on: its table is empty before. A session that breaks is an error. What
 # the sender takes by itself is shown by a peer that reads and forgets.
-set -eu
-B=${B:-build}
-case $B in /*) ;; *) B=$PWD/$B ;; esac
-work=$(mktemp -d "${TMPDIR:-/tmp}/asmeter-feed.XXXXXX")
-trap 'rm -rf "$work"' EXIT
+. tests/net/lib.sh
+trap '[ $? = 0 ] || tail -n 5 "$work"/*.log >&2 || :; rm -rf "$work"' EXIT
 rounds=9 toggles=200
 [ -n "${BENCH_QUICK:-}" ] && rounds=3 toggles=50
 test_prefix=192.0.2.0/24 # of documentation: nobody announces it
 
-fail() {
-	echo "feed: $*" >&2
-	tail -n 5 "$work"/*.log >&2
-	exit 1
-}
-wait_for() { # SECONDS COMMAND...
-	local end=$((SECONDS + $1))
-	shift
-	until "$@" >/dev/null 2>&1; do
-		[ $SECONDS -lt $end ] || fail "$* did not come true"
-		sleep 0.1
-	done
-}
 feed_start() { # OPTIONS...
 	"$B/tests/net/bgpfeed" -a 64999 -l 127.0.0.2:1790 -6 fd00::2 "$@" \
 		>"$work/feed.log" 2>&1 &
 	feed=$!
-	wait_for 30 eval 'ss -Hltn src 127.0.0.2:1790 | grep -q .'
+	must 30 eval 'ss -Hltn src 127.0.0.2:1790 | grep -q .'
 }
 # What the sender says of its only session: "sent" or "read", one number.
 said() {
@@ -73,9 +57,9 @@ bird_end() { signal=KILL end_of "$bird" "$feed"; }
 shows() { birdc -s "$work/bird.ctl" show "${@:2}" | grep -q "$1"; }
 # BIRD holds what was sent, over the first session that it had.
 bird_has_all() {
-	wait_for 60 grep -q '^sent' "$work/feed.log"
+	must 60 grep -q '^sent' "$work/feed.log"
 	n=$(($(said sent 2) + $(said sent 4)))
-	wait_for 60 shows "^Total: $n of $n routes" route count
+	must 60 shows "^Total: $n of $n routes" route count
 	shows Established protocols sender || fail "BIRD's session is down"
 	! grep -E 'Error|Received|Invalid|<ERR>' "$work/bird.log" ||
 		fail "BIRD's session broke"
@@ -83,7 +67,7 @@ bird_has_all() {
 bird_time() {
 	feed_start -x
 	bird_start
-	wait_for 120 grep -q '^read' "$work/feed.log"
+	must 120 grep -q '^read' "$work/feed.log"
 	bird_has_all
 	said read 3 >>"$work/theirs"
 	bird_end
@@ -91,7 +75,7 @@ bird_time() {
 sender_time() {
 	feed_start -x
 	"$B/tests/bench/feed" sink 127.0.0.2 1790 || fail "the sink"
-	wait_for 30 grep -q '^read' "$work/feed.log"
+	must 30 grep -q '^read' "$work/feed.log"
 	said read 3 >>"$work/sender"
 	end_of "$feed"
 }
@@ -111,13 +95,13 @@ daemon_start() {
 	rm -rf /run/asmeter /sys/fs/bpf/asmeter /var/lib/asmeter/*
 	"$B/asmeterd" 2>"$work/asmeterd.log" &
 	daemon=$!
-	wait_for 30 test -e /sys/fs/bpf/asmeter/asm_state
+	must 30 test -e /sys/fs/bpf/asmeter/asm_state
 }
 daemon_time() {
 	daemon_start
 	"$B/tests/bench/feed" live >"$work/live" 2>"$work/live.log" &
 	local watch=$!
-	wait_for 10 grep -q empty "$work/live"
+	must 10 grep -q empty "$work/live"
 	feed_start -t $test_prefix
 	wait $watch || fail "$(cat "$work/live.log")"
 	said sent "$(awk '/^sent/ { print NF }' "$work/feed.log")" >"$work/t0"

@@ -56,7 +56,7 @@ pmacctd_run() {
 	rm -f "$work/pmacct.pipe"
 	pmacctd -f "$work/pmacctd.conf" >/dev/null 2>&1 &
 	local pid=$!
-	wait_for test -S "$work/pmacct.pipe"
+	must 10 test -S "$work/pmacct.pipe"
 	sleep 1
 	mpps=$(send)
 	sleep 2
@@ -71,7 +71,7 @@ softflowd_run() {
 	softflowd -d -i r0 -T ip -6 -m 1000000 -B 67108864 -c "$work/soft.ctl" \
 		-p "$work/soft.pid" >/dev/null 2>&1 &
 	local pid=$!
-	wait_for test -S "$work/soft.ctl"
+	must 10 test -S "$work/soft.ctl"
 	sleep 1
 	mpps=$(send)
 	sleep 2
@@ -79,14 +79,6 @@ softflowd_run() {
 		awk '/^Packets processed/ { print $NF }')")
 	kill -TERM $pid
 	wait $pid 2>/dev/null || true
-}
-
-wait_for() {
-	for _ in $(seq 100); do
-		"$@" && return
-		sleep 0.1
-	done
-	fail "$* did not come true"
 }
 
 for _ in $(seq "$rounds"); do

@@ -8,33 +8,16 @@
 # program is to see (it copies it). How much that is says a router with a
 # program that does nothing, and one where asmeter is at TC. One packet in
 # 1,000 is sampled, where samples are in trouble one in ten.
-set -eu
-B=${B:-build}
-case $B in /*) ;; *) B=$PWD/$B ;; esac
-work=$(mktemp -d "${TMPDIR:-/tmp}/asmeter-rtt.XXXXXX")
-trap 'rm -rf "$work"' EXIT
+. tests/net/lib.sh
 cpu=$(($(nproc) - 1))
 port=7000 warm=60000
 [ -n "${BENCH_QUICK:-}" ] && warm=40000
 
-fail() {
-	echo "rtt: $*" >&2
-	exit 1
-}
-wait_for() { # SECONDS COMMAND...
-	local end=$((SECONDS + $1))
-	shift
-	until "$@" >/dev/null 2>&1; do
-		[ $SECONDS -lt $end ] || fail "$* did not come true"
-		sleep 0.1
-	done
-}
-over() { [ "$("${@:2}")" -gt "$1" ]; }
 # Each has a network, a BPF file system and files of its own, and a process that
 # holds them when the daemon has ended.
 in_router() { nsenter -t "${holder[$1]}" --net --mount -- "${@:2}"; }
-# metric N PREFIX: the sum of what begins so
-metric() {
+# sum_of N PREFIX: of what begins so on its page
+sum_of() {
 	in_router "$1" curl -sf http://127.0.0.1:9590/metrics |
 		awk -v n="$2" 'index($0, n) == 1 { s += $NF } END { printf "%.0f\n", s }'
 }
@@ -50,7 +33,7 @@ router() { # N
 		mount -t tmpfs tmpfs /var/lib/asmeter
 		exec sleep infinity" &
 	holder[$n]=$!
-	wait_for 10 holds "$n"
+	must 10 holds "$n"
 	in_router "$n" sh -c "$quiet; echo 1 >/proc/sys/net/ipv4/ip_forward"
 	in_router "$n" ip link set lo up
 	ip link add r0 netns "rt$n" type veth peer name "g$n" netns far
@@ -66,7 +49,7 @@ router() { # N
 	ip -n out addr add "10.$n.2.2/24" dev "x$n"
 	ip -n out link set "x$n" up
 	ip -n out route add "10.$n.1.0/24" via "10.$n.2.1"
-	wait_for 10 ip netns exec far ping -c 1 -W 1 "10.$n.2.2"
+	must 10 ip netns exec far ping -c 1 -W 1 "10.$n.2.2"
 }
 
 # daemon N MODE ROWS SAMPLED-1-IN
@@ -90,8 +73,8 @@ daemon() {
 	nsenter -t "${holder[$1]}" --net --mount -- "$B/asmeterd" \
 		-c "$work/etc$1/asmeter.yaml" >"$work/log$1" 2>&1 &
 	keeper[$1]=$!
-	wait_for 60 grep -q '>up:' "$work/log$1"
-	wait_for 30 over 0 metric "$1" 'asmeter_table_prefixes{family="ipv4"'
+	must 60 grep -q '>up:' "$work/log$1"
+	must 30 over 0 sum_of "$1" 'asmeter_table_prefixes{family="ipv4"'
 }
 meter() { pgrep -P "${keeper[$1]}" -f -- --meter; }
 end_of() { # N SIGNAL
@@ -125,11 +108,11 @@ for i in r0 o0; do
 	in_router 10 ip link set $i xdpdrv obj "$B/tests/net/other_xdp.bpf.o" sec xdp
 done
 
-map_full() { metric 7 'asmeter_interface_receive_unattributed_packets_total{interface="r0",reason="map_full"'; }
+map_full() { sum_of 7 'asmeter_interface_receive_unattributed_packets_total{interface="r0",reason="map_full"'; }
 # each CPU has rows of its own, twice: on that of the round trips, for a while
 ip netns exec far taskset -c $cpu "$B/tests/net/gen" -i g7 -n 3000000 -a "$work/hosts" \
 	>/dev/null 2>&1
-wait_for 20 over 0 map_full
+must 20 over 0 map_full
 full=$(map_full)
 
 end_of 3 TERM
@@ -155,7 +138,7 @@ pinger=$!
 exec 3>"$work/go"
 
 # each state is what it is called
-wait_for 120 grep -q warm "$work/rows"
+must 120 grep -q warm "$work/rows"
 attached() { in_router "$1" ip -d link show r0 | grep -q prog/xdp; }
 for n in 2 3 4 5 6 7; do attached $n || fail "${names[$n]}: not attached"; done
 for n in 1 8 9; do attached $n && fail "${names[$n]}: attached"; done
@@ -166,4 +149,4 @@ grep -v warm "$work/rows"
 
 over $((full + warm)) map_full || fail "there was a row for these packets"
 kill -CONT "${stalled[@]}"
-wait_for 20 over 1000 metric 5 asmeter_samples_lost_total
+must 20 over 1000 sum_of 5 asmeter_samples_lost_total

@@ -29,6 +29,8 @@ wait_for() {
 		sleep 0.1
 	done
 }
+# must SECONDS COMMAND...: the same, and to give up is to fail
+must() { wait_for "$@" || fail "waited in vain for: ${*:2}"; }
 
 # rig [MTU]: the two interfaces, quiet (no address, no router advertisements).
 rig() {
@@ -167,6 +169,8 @@ metric() {
 api() { curl -m 10 -sf --unix-socket $sock "http://x/api/v1/$1" | jq -r "$2"; }
 # is VALUE COMMAND...: prints exactly that
 is() { [ "$("${@:2}")" = "$1" ]; }
+# over NUMBER COMMAND...: prints a greater one
+over() { [ "$("${@:2}")" -gt "$1" ]; }
 
 # scrape_begin [PAUSE], scrape_end: all the while the metrics page is read
 # without pause, and nothing that counts traffic may decrease or not add up.

@@ -17,16 +17,6 @@ fail() {
 	exit 1
 }
 
-# wait_for SECONDS COMMAND...: until it succeeds
-wait_for() {
-	local end=$((SECONDS + $1))
-	shift
-	until "$@" >/dev/null 2>&1; do
-		[ $SECONDS -lt $end ] || return 1
-		sleep 0.1
-	done
-}
-
 metrics() { curl -sf http://127.0.0.1:9590/metrics; }
 
 # metric NAME{labels}: its value; 0 when it is not there

@@ -37,7 +37,6 @@ conf() {
 }
 in_r0() { metric 'asmeter_interface_receive_packets_total{interface="r0"}'; }
 full() { metric 'asmeter_interface_receive_unattributed_packets_total{interface="r0",reason="map_full"}'; }
-over() { [ "$("${@:2}")" -gt "$1" ]; }
 rtt() { far ping -q -n -i 0.005 -c 300 10.2.0.2 | awk -F/ '/^rtt/ { print int($5 * 1000) }'; }
 
 # through SECONDS NAME: traffic in the background; passed: what became of it

@@ -36,7 +36,6 @@ known() { metric 'asmeter_interface_receive_attributed_packets_total{interface="
 unknown() { metric 'asmeter_interface_receive_unattributed_packets_total{interface="r0",reason="unknown_as"}'; }
 errors() { metric "asmeter_state_write_errors_total{file=\"$1\"}"; }
 writes() { metric "asmeter_state_writes_total{file=\"$1\"}"; }
-over() { [ "$("${@:2}")" -gt "$1" ]; }
 grep -v ' 0$' "$work/hosts" >"$work/known"
 # send FIRST-HOSTS: 1,000 packets, all of known ASes
 send() {

@@ -14,14 +14,6 @@ give_up() {
 	tail -n 20 "$log" >&2
 	fail "$*"
 }
-wait_for() {
-	local end=$((SECONDS + $1))
-	shift
-	until "$@" >/dev/null 2>&1; do
-		[ $SECONDS -lt $end ] || return 1
-		sleep 0.1
-	done
-}
 get() { curl -m 10 -sf "$@"; }
 code() { curl -m 10 -s -o /dev/null -w '%{http_code}' "$@" || true; }
 

@@ -24,7 +24,6 @@ meter=$(meter_pid)
 fds() { find "/proc/$meter/fd" -mindepth 1 | wc -l; }
 anon() { awk '/^RssAnon/ { print $2 }' "/proc/$meter/status"; }
 evicted() { metric asmeter_http_evicted_connections_total; }
-over() { [ "$("${@:2}")" -gt "$1" ]; }
 
 # once CURL-OPTIONS: a whole page within the second that there is
 once() {

@@ -15,16 +15,6 @@ give_up() {
 	fail "$*"
 }
 
-# wait_for SECONDS COMMAND...
-wait_for() {
-	local end=$((SECONDS + $1))
-	shift
-	until "$@" >/dev/null 2>&1; do
-		[ $SECONDS -lt $end ] || return 1
-		sleep 0.2
-	done
-}
-
 # query PROMQL: lines "source_as destination_as value" (labels that the result
 # does not have are "-")
 query() {
