@@ -113,98 +113,138 @@ int sandbox_files(const char *writable_dir)
 #define SYS_fchmodat2 452
 #endif
 
-/* One call refused, whatever its arguments. */
-#define REFUSE(name) IF_EQUAL(SYS_##name, 0, 1), RETURN(REFUSED)
+#define LEN(a) (sizeof(a) / sizeof(*(a)))
+
+/* Of this machine's ABI; and what is not told by the value of one argument. */
+static const struct sock_filter head[] = {
+	LOAD(arch),
+	IF_EQUAL(OWN_ARCH, 1, 0),
+	RETURN(SECCOMP_RET_KILL_PROCESS),
+	LOAD(nr),
+	BPF_JUMP(BPF_JMP | BPF_JGE | BPF_K, OTHER_ABI, 0, 1),
+	RETURN(REFUSED),
+	/* threads, but no namespaces; the flags of clone3() are in memory and
+	 * cannot be seen here: libc then takes clone() */
+	IF_EQUAL(SYS_clone3, 0, 1),
+	RETURN(SECCOMP_RET_ERRNO | ENOSYS),
+	IF_EQUAL(SYS_clone, 0, 4),
+	LOAD(ARG(0)),
+	BPF_JUMP(BPF_JMP | BPF_JSET | BPF_K, NEW_NAMESPACE, 0, 1),
+	RETURN(REFUSED),
+	RETURN(SECCOMP_RET_ALLOW),
+};
+
+/* Calls that are refused unless the first argument is one of these. */
+#define ARGS_MAX 5
+#define SELF     UINT32_MAX /* stands for the number of this process */
+
+static const struct only {
+	uint32_t call;
+	uint8_t n;
+	uint32_t arg[ARGS_MAX];
+} only[] = {
+	/* elements of maps */
+	{SYS_bpf,
+	 5,
+	 {BPF_MAP_LOOKUP_ELEM, BPF_MAP_UPDATE_ELEM, BPF_MAP_GET_NEXT_KEY,
+	  BPF_MAP_LOOKUP_BATCH, BPF_OBJ_GET_INFO_BY_FD}},
+	/* abort() signals its own process */
+	{SYS_tgkill, 1, {SELF}},
+	/* limits, of its own process only */
+	{SYS_prlimit64, 2, {0, SELF}},
+};
+
+/* Refused whatever their arguments. */
+static const uint32_t refused[] = {
+	SYS_kill,
+	SYS_tkill,
+	SYS_rt_sigqueueinfo,
+	SYS_rt_tgsigqueueinfo,
+	SYS_pidfd_open,
+	SYS_pidfd_send_signal,
+	SYS_pidfd_getfd,
+	SYS_ptrace,
+	SYS_process_vm_readv,
+	SYS_process_vm_writev,
+	SYS_execve,
+	SYS_execveat,
+#ifdef SYS_chmod
+	SYS_chmod,
+	SYS_chown,
+	SYS_lchown,
+#endif
+	SYS_fchmod,
+	SYS_fchmodat,
+	SYS_fchmodat2,
+	SYS_fchown,
+	SYS_fchownat,
+	SYS_mount,
+	SYS_umount2,
+	SYS_fsopen,
+	SYS_fspick,
+	SYS_fsmount,
+	SYS_move_mount,
+	SYS_open_tree,
+	SYS_mount_setattr,
+	SYS_pivot_root,
+	SYS_chroot,
+	SYS_setns,
+	SYS_unshare,
+	SYS_keyctl,
+	SYS_add_key,
+	SYS_request_key,
+	SYS_perf_event_open,
+	SYS_userfaultfd,
+	SYS_io_uring_setup,
+};
+
+struct code {
+	unsigned short n;
+	struct sock_filter at[LEN(head) + (ARGS_MAX + 4) * LEN(only) +
+			      2 * LEN(refused) + 1];
+};
+
+static void put(struct code *c, struct sock_filter f)
+{
+	c->at[c->n++] = f;
+}
+
+static void put_only(struct code *c, const struct only *o, uint32_t self)
+{
+	put(c, (struct sock_filter)IF_EQUAL(o->call, 0, (uint8_t)(o->n + 3)));
+	put(c, (struct sock_filter)LOAD(ARG(0)));
+	for (uint8_t i = 0; i < o->n; i++) {
+		uint32_t arg = o->arg[i] == SELF ? self : o->arg[i];
+
+		put(c,
+		    (struct sock_filter)IF_EQUAL(arg, (uint8_t)(o->n - i), 0));
+	}
+	put(c, (struct sock_filter)RETURN(REFUSED));
+	put(c, (struct sock_filter)RETURN(SECCOMP_RET_ALLOW));
+}
+
+static void put_all(struct code *c)
+{
+	const uint32_t self = (uint32_t)getpid();
+
+	for (size_t i = 0; i < LEN(head); i++)
+		put(c, head[i]);
+	for (size_t i = 0; i < LEN(only); i++)
+		put_only(c, &only[i], self);
+	for (size_t i = 0; i < LEN(refused); i++) {
+		put(c, (struct sock_filter)IF_EQUAL(refused[i], 0, 1));
+		put(c, (struct sock_filter)RETURN(REFUSED));
+	}
+	put(c, (struct sock_filter)RETURN(SECCOMP_RET_ALLOW));
+}
 
 int sandbox_calls(void)
 {
-	const uint32_t self = (uint32_t)getpid();
-	struct sock_filter code[] = {
-		LOAD(arch),
-		IF_EQUAL(OWN_ARCH, 1, 0),
-		RETURN(SECCOMP_RET_KILL_PROCESS),
-		LOAD(nr),
-		BPF_JUMP(BPF_JMP | BPF_JGE | BPF_K, OTHER_ABI, 0, 1),
-		RETURN(REFUSED),
-		/* threads, but no namespaces; the flags of clone3() are in
-		 * memory and cannot be seen here: libc then takes clone() */
-		IF_EQUAL(SYS_clone3, 0, 1),
-		RETURN(SECCOMP_RET_ERRNO | ENOSYS),
-		IF_EQUAL(SYS_clone, 0, 4),
-		LOAD(ARG(0)),
-		BPF_JUMP(BPF_JMP | BPF_JSET | BPF_K, NEW_NAMESPACE, 0, 1),
-		RETURN(REFUSED),
-		RETURN(SECCOMP_RET_ALLOW),
-		/* of bpf(2), elements only */
-		IF_EQUAL(SYS_bpf, 0, 8),
-		LOAD(ARG(0)),
-		IF_EQUAL(BPF_MAP_LOOKUP_ELEM, 5, 0),
-		IF_EQUAL(BPF_MAP_UPDATE_ELEM, 4, 0),
-		IF_EQUAL(BPF_MAP_GET_NEXT_KEY, 3, 0),
-		IF_EQUAL(BPF_MAP_LOOKUP_BATCH, 2, 0),
-		IF_EQUAL(BPF_OBJ_GET_INFO_BY_FD, 1, 0),
-		RETURN(REFUSED),
-		RETURN(SECCOMP_RET_ALLOW),
-		/* abort() signals its own process */
-		IF_EQUAL(SYS_tgkill, 0, 4),
-		LOAD(ARG(0)),
-		IF_EQUAL(self, 0, 1),
-		RETURN(SECCOMP_RET_ALLOW),
-		RETURN(REFUSED),
-		/* limits, of its own process only */
-		IF_EQUAL(SYS_prlimit64, 0, 5),
-		LOAD(ARG(0)),
-		IF_EQUAL(0, 1, 0),
-		IF_EQUAL(self, 0, 1),
-		RETURN(SECCOMP_RET_ALLOW),
-		RETURN(REFUSED),
-		REFUSE(kill),
-		REFUSE(tkill),
-		REFUSE(rt_sigqueueinfo),
-		REFUSE(rt_tgsigqueueinfo),
-		REFUSE(pidfd_open),
-		REFUSE(pidfd_send_signal),
-		REFUSE(pidfd_getfd),
-		REFUSE(ptrace),
-		REFUSE(process_vm_readv),
-		REFUSE(process_vm_writev),
-		REFUSE(execve),
-		REFUSE(execveat),
-#ifdef SYS_chmod
-		REFUSE(chmod),
-		REFUSE(chown),
-		REFUSE(lchown),
-#endif
-		REFUSE(fchmod),
-		REFUSE(fchmodat),
-		REFUSE(fchmodat2),
-		REFUSE(fchown),
-		REFUSE(fchownat),
-		REFUSE(mount),
-		REFUSE(umount2),
-		REFUSE(fsopen),
-		REFUSE(fspick),
-		REFUSE(fsmount),
-		REFUSE(move_mount),
-		REFUSE(open_tree),
-		REFUSE(mount_setattr),
-		REFUSE(pivot_root),
-		REFUSE(chroot),
-		REFUSE(setns),
-		REFUSE(unshare),
-		REFUSE(keyctl),
-		REFUSE(add_key),
-		REFUSE(request_key),
-		REFUSE(perf_event_open),
-		REFUSE(userfaultfd),
-		REFUSE(io_uring_setup),
-		RETURN(SECCOMP_RET_ALLOW),
-	};
-	const struct sock_fprog prog = {
-		.len = (unsigned short)(sizeof(code) / sizeof(*code)),
-		.filter = code,
-	};
+	struct code code = {0};
+	struct sock_fprog prog = {.filter = code.at};
 
+	put_all(&code);
+	prog.len = code.n;
 	if (prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &prog, 0, 0))
 		return errno == EINVAL || errno == ENOSYS ? -EOPNOTSUPP
 							  : -errno;
