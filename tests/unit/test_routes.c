@@ -159,16 +159,15 @@ Test(routes, few_changes_are_published_in_their_turn)
 	cr_assert_eq(as_of_host(r, 1000 + FEW_CHANGES), 9);
 }
 
-/* The snapshot leaves a feed time to bring its other family. */
-Test(routes, snapshot_is_not_of_the_first_family_only)
+/* A table of one neighbour, from its IPv4 feed. */
+static struct routes *fed(void)
 {
-	struct config cfg = {.libloc = {.use = CONFIG_LOC_NEVER},
-			     .bgp = {.n_neighbors = 1}};
-	struct config_neighbor n = {.families = 3};
+	static struct config_neighbor n = {.families = 3};
+	static struct config cfg = {.libloc = {.use = CONFIG_LOC_NEVER},
+				    .bgp = {.neighbors = &n, .n_neighbors = 1}};
 	struct routes *r = routes_new();
 	int bgp;
 
-	cfg.bgp.neighbors = &n;
 	r->cfg = &cfg;
 	r->turn.data = r;
 	r->loc_tried = mono_now();
@@ -177,11 +176,43 @@ Test(routes, snapshot_is_not_of_the_first_family_only)
 	routes_bgp_complete(r, FAMILY_IP4);
 	on_turn(&r->turn);
 	cr_assert(settled(r), "when the daemon stops it is written");
-	cr_assert(!snap_due(r));
-	r->completed = mono_add_ns(mono_now(), -3 * NSEC_PER_SEC);
-	cr_assert(snap_due(r));
-	routes_bgp_complete(r, FAMILY_IP6);
-	cr_assert(!snap_due(r));
+	return r;
+}
+
+static struct mono after_s(struct mono t, int64_t s)
+{
+	return mono_add_ns(t, s * NSEC_PER_SEC);
+}
+
+/* The snapshot leaves a feed time to bring its other family. */
+Test(routes, snapshot_is_not_of_the_first_family_only)
+{
+	struct routes *r = fed();
+	struct mono t = r->completed;
+
+	cr_assert(!snap_due(r, after_s(t, 1)));
+	cr_assert(snap_due(r, after_s(t, 3)));
+	note_feed(r, after_s(t, 3));
+	cr_assert(!snap_due(r, after_s(t, 4)));
+	cr_assert(snap_due(r, after_s(t, 6)));
+}
+
+/* … but not without end, when a feed comes every second. */
+Test(routes, feeds_put_the_snapshot_off_for_a_minute)
+{
+	struct routes *r = fed();
+	struct mono t = r->completed;
+
+	for (int64_t s = 1; s <= 60; s++) {
+		note_feed(r, after_s(t, s));
+		cr_assert(!snap_due(r, after_s(t, s)), "second %d", (int)s);
+	}
+	for (int64_t s = 61; s < 1000; s++) {
+		note_feed(r, after_s(t, s));
+		cr_assert(snap_due(r, after_s(t, s)), "second %d", (int)s);
+	}
+	note_feed(r, after_s(t, 1003)); /* the next feeds are others */
+	cr_assert(!snap_due(r, after_s(t, 1004)));
 }
 
 /* A table found pinned answers until the overrides have been read, however soon

@@ -16,11 +16,12 @@
 #include "daemon/snap.h"
 #include "kernel/grace.h"
 
-#define INSTALL_CHUNK 20000u /* prefixes a turn of the loop: some 10 ms */
-#define FEW_CHANGES   256u   /* are published at once */
-#define PAUSE_FACTOR  4 /* … after a pause of so many times the last one */
-#define SNAP_WAIT_NS  (2 * NSEC_PER_SEC)
-#define LOC_RETRY_NS  (600 * NSEC_PER_SEC) /* also to see a newer file */
+#define INSTALL_CHUNK    20000u /* prefixes a turn of the loop: some 10 ms */
+#define FEW_CHANGES      256u   /* are published at once */
+#define PAUSE_FACTOR     4 /* … after a pause of so many times the last one */
+#define SNAP_WAIT_NS     (2 * NSEC_PER_SEC) /* after a feed */
+#define SNAP_WAIT_MAX_NS (60 * NSEC_PER_SEC)
+#define LOC_RETRY_NS     (600 * NSEC_PER_SEC) /* also to see a newer file */
 
 struct region {
 	void *p;
@@ -52,7 +53,8 @@ struct routes {
 
 	struct mono started;
 	bool bgp_complete[FAMILIES];
-	struct mono completed;    /* the last feed that became so */
+	struct mono completed; /* the last feed that became so */
+	struct mono run_began; /* … and the first of those close together */
 	unsigned feeds[FAMILIES]; /* that have become complete so far */
 	struct mono first_feed[FAMILIES];
 	bool loc_have[FAMILIES];
@@ -160,12 +162,21 @@ static bool settled(const struct routes *r)
 }
 
 /* The feed of one family is followed by that of the other as a rule: a snapshot
- * in between is of half a table, and to copy it takes 20 ms from the other. */
-static bool snap_due(const struct routes *r)
+ * in between is of half a table, and to copy it takes 20 ms from the other. But
+ * neighbours that come and go all the time do not put it off for ever. */
+static bool snap_due(const struct routes *r, struct mono now)
 {
 	return settled(r) &&
 	       (!r->completed.ns ||
-		mono_diff_ns(r->completed, mono_now()) > SNAP_WAIT_NS);
+		mono_diff_ns(r->completed, now) > SNAP_WAIT_NS ||
+		mono_diff_ns(r->run_began, now) > SNAP_WAIT_MAX_NS);
+}
+
+static void note_feed(struct routes *r, struct mono now)
+{
+	if (!r->completed.ns || mono_diff_ns(r->completed, now) > SNAP_WAIT_NS)
+		r->run_began = now;
+	r->completed = now;
 }
 
 /* The old answers stay until there are new ones: see review(). */
@@ -176,7 +187,7 @@ static void on_flush(uv_timer_t *t)
 	review(r);
 	if (!r->seal && !r->gap[FAMILY_IP4] && !r->gap[FAMILY_IP6])
 		flush_table(r);
-	if (snap_due(r))
+	if (snap_due(r, mono_now()))
 		snap_turn(&r->snap, r->cfg->snapshot_interval_ms);
 }
 
@@ -681,7 +692,7 @@ void routes_configure(struct routes *r, const struct config *cfg)
 
 void routes_bgp_complete(struct routes *r, enum family f)
 {
-	r->completed = mono_now();
+	note_feed(r, mono_now());
 	if (!r->feeds[f]++)
 		r->first_feed[f] = r->completed;
 	if (!bgp_paths(r, f))
