@@ -10,27 +10,18 @@
 #include <errno.h>
 #include <jansson.h>
 #include <librdkafka/rdkafka.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <unistd.h>
 
 #include "base/mono.h"
+#include "bench.h"
 #include "export/kafka.h"
 
-#define ROWS       20000u
-#define ROUNDS_MAX 9
+#define ROWS 20000u
 
 static const char boot[] = "01234567-89ab-cdef-0123-456789abcdef";
 static struct traffic_batch batch;
 static struct traffic_frame frame;
 static struct buf bytes;
-
-static void die(const char *what)
-{
-	fprintf(stderr, "kafka: %s\n", what);
-	exit(1);
-}
 
 static void make_frame(void)
 {
@@ -189,33 +180,17 @@ static double sent_rival(rd_kafka_t *rk, rd_kafka_topic_t *topic)
 	return per_record(from);
 }
 
-static int by_value(const void *a, const void *b)
+static void print(struct rounds *r, const char *note)
 {
-	double x = *(const double *)a, y = *(const double *)b;
+	double ns = median_of(r->ours, r->n);
 
-	return x < y ? -1 : x > y;
-}
-
-static void print(const char *name, double *ours, double *rival, int n,
-		  const char *note)
-{
-	double ratio[ROUNDS_MAX];
-
-	for (int i = 0; i < n; i++)
-		ratio[i] = rival[i] / ours[i];
-	qsort(ours, (size_t)n, sizeof(*ours), by_value);
-	qsort(rival, (size_t)n, sizeof(*rival), by_value);
-	qsort(ratio, (size_t)n, sizeof(*ratio), by_value);
-	printf("%s | %.0f | %.0f | %.2f | %.2f..%.2f | %s; %.0f records/s\n",
-	       name, ours[n / 2], rival[n / 2], ratio[n / 2], ratio[0],
-	       ratio[n - 1], note, 1e9 / ours[n / 2]);
-	fflush(stdout);
+	row_print(r, false, "%s; %.0f records/s", note, 1e9 / ns);
 }
 
 int main(int argc, char **argv)
 {
-	int n = getenv("BENCH_QUICK") ? 3 : ROUNDS_MAX;
-	double ours[ROUNDS_MAX], rival[ROUNDS_MAX];
+	unsigned n = quick() ? 3 : ROUNDS;
+	struct rounds row = {.name = "as-traffic record as JSON", .unit = "ns"};
 	struct kafka_cfg cfg = {.spool_bytes = 64u << 20,
 				.stream = {{"bench", KAFKA_KEY_NONE, 0},
 					   {"", KAFKA_KEY_NONE, 0}}};
@@ -228,12 +203,12 @@ int main(int argc, char **argv)
 		die("usage: kafka DIR BROKERS");
 	make_frame();
 	check_equal();
-	for (int i = 0; i < n; i++) {
-		ours[i] = text_ours();
-		rival[i] = text_rival();
+	for (unsigned i = 0; i < n; i++) {
+		double ours = text_ours();
+
+		round_ratio(&row, ours, text_rival());
 	}
-	print("as-traffic record as JSON", ours, rival, n,
-	      "rival: jansson object and dump");
+	print(&row, "rival: jansson object and dump");
 	cfg.brokers = argv[2];
 	if (outbox_open(argv[1], cfg.spool_bytes, boot, 1, &o, &found))
 		die("the spool");
@@ -252,11 +227,13 @@ int main(int argc, char **argv)
 		die(why);
 	(void)sent_ours(k); /* connections, metadata, a warm broker */
 	(void)sent_rival(rk, topic);
-	for (int i = 0; i < n; i++) {
-		ours[i] = sent_ours(k);
-		rival[i] = sent_rival(rk, topic);
+	row.name = "as-traffic record to a broker";
+	for (unsigned i = 0; i < n; i++) {
+		double ours = sent_ours(k);
+
+		round_ratio(&row, ours, sent_rival(rk, topic));
 	}
-	print("as-traffic record to a broker", ours, rival, n,
+	print(&row,
 	      "confirmed; ours is on disk before, rival: jansson, no spool");
 	rd_kafka_topic_destroy(topic);
 	rd_kafka_destroy(rk);
