@@ -181,7 +181,7 @@ soak: ## the long forms of the tests (hours)
 	$(Q)scripts/deps.sh --if-missing
 	$(Q)tests/run.sh --soak
 
-bench: ## one table of ratios against rivals (BENCH_QUICK=1: about a minute)
+bench: ## one table of ratios against rivals (BENCH_QUICK=1: some minutes)
 	$(Q)scripts/deps.sh --if-missing
 	$(Q)$(MAKE) --no-print-directory tools
 	$(Q)tests/bench/run.sh

@@ -11,7 +11,7 @@
 # spread; they say something about this machine as it is now, so leave it alone
 # meanwhile. Behind goal and floor stands which of them the median met.
 #
-# tests/bench/run.sh [NAME ...]         BENCH_QUICK=1: about a minute
+# tests/bench/run.sh [NAME ...]         BENCH_QUICK=1: some minutes
 set -u
 cd "$(dirname "$0")/../.." || exit 1
 export B=${B:-build}
