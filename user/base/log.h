@@ -2,7 +2,8 @@
 /*
  * The log: one event, one line, on standard error, prefixed with the level
  * as "<N>" for journald when standard error is not a terminal (sd-daemon(3)).
- * Only main programs and protocol sessions log; everything else returns.
+ * Only the daemon (user/daemon), the BGP sessions and the Kafka thread log;
+ * everything else returns.
  */
 #ifndef BASE_LOG_H
 #define BASE_LOG_H

@@ -13,6 +13,7 @@
  * it is not well-formed, or is a control character (C0, DEL, C1). */
 size_t utf8_char(const char *s, size_t n);
 
+/* All n bytes are such characters. */
 bool utf8_valid(const char *s, size_t n);
 
 /* Removes in place what utf8_char() rejects; a tab becomes a space. Returns

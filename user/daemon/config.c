@@ -11,14 +11,6 @@
 #include "daemon/schema.h"
 #include "daemon/yaml.h"
 
-const char *config_mode_name(enum config_mode m)
-{
-	static const char *const names[] = {"auto", "native", "tc", "generic",
-					    "mirror"};
-
-	return names[m];
-}
-
 uint32_t config_sample_rate(const struct config *c,
 			    const struct config_iface *f)
 {

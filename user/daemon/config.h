@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The configuration: one YAML document, checked in full against one table
- * (schema.c), turned into one struct that nobody writes to afterwards.
+ * (keys.c), turned into one struct that nobody writes to afterwards.
  *
  * The keeper reads the file and hands the text itself to the meter (a memfd),
  * so both see the same document and neither trusts a half-parsed form of it.
@@ -223,9 +223,6 @@ void config_report_print(const struct config_report *rep, const char *path,
 /* Every key with its type, default and one line of help, as text: what the
  * manual page has to list. */
 void config_print_reference(FILE *out);
-
-/* "native", "tc", "generic", "mirror", "auto" */
-const char *config_mode_name(enum config_mode m);
 
 /* The sampling rate of an interface: its own, else that of all. */
 uint32_t config_sample_rate(const struct config *c,

@@ -10,8 +10,7 @@
 #include "daemon/ipc.h"
 #include "daemon/privs.h"
 
-#define LISTEN_MAX     33
-#define LISTEN_MSG_LEN 320
+#define LISTEN_MAX 33
 
 struct listen_set {
 	struct {

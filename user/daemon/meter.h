@@ -5,7 +5,7 @@
  * listening sockets, and it runs one libuv loop:
  *
  *   books.h   counters -> ledger            routes.h  BGP, libloc -> table
- *   serve.h   HTTP: metrics and the API     files.h   blocking reads, threads
+ *   serve.c   HTTP: metrics and the API     files.h   blocking reads, threads
  *   flows.h   samples -> records -> sinks
  *   streams.h counters -> Kafka
  */

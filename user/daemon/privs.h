@@ -41,7 +41,7 @@ int privs_drop_all(const struct privs_user *u, char *msg, size_t msg_len);
 /* The meter once it runs: not dumpable; and is it as it has to be? */
 int privs_verify_none(char *msg, size_t msg_len);
 
-/* Gives a directory and all below it (two levels at most) to the user. */
+/* Gives a directory and all below it to the user; of links, the links. */
 int privs_chown_tree(const char *dir, const struct privs_user *u);
 
 #endif

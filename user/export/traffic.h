@@ -3,7 +3,7 @@
  * The as-traffic stream: what the exact counters grew by, interval by
  * interval, as records that a consumer can add up, check for gaps and
  * duplicates, and restore (what the stream promises and how it is kept is at
- * the top of daemon/kafka.c).
+ * the top of daemon/streams.c).
  *
  * Pure: batches and frames in, text out; no I/O, no clock.
  */

@@ -113,7 +113,7 @@ static uint64_t pair_key(uint32_t src, uint32_t dst)
 	return (uint64_t)src << 32 | dst;
 }
 
-uint32_t ledger_pair_find(const struct ledger *l, uint32_t src, uint32_t dst)
+static uint32_t pair_find(const struct ledger *l, uint32_t src, uint32_t dst)
 {
 	return map_get(&l->pair_map, pair_key(src, dst));
 }
@@ -125,7 +125,7 @@ static uint32_t pair_index(struct ledger *l, uint32_t src_as, uint32_t dst_as)
 
 	if (src == MAP_NONE || dst == MAP_NONE)
 		return MAP_NONE;
-	uint32_t i = ledger_pair_find(l, src, dst), cap = l->cap_pair;
+	uint32_t i = pair_find(l, src, dst), cap = l->cap_pair;
 
 	if (i != MAP_NONE)
 		return i;

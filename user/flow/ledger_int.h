@@ -136,7 +136,6 @@ struct ledger {
 
 /* The index of the AS, made if need be; MAP_NONE and l->failed: no memory. */
 uint32_t ledger_as_index(struct ledger *l, uint32_t asn);
-uint32_t ledger_pair_find(const struct ledger *l, uint32_t src, uint32_t dst);
 
 /* series.c */
 int series_init(struct ledger *l);

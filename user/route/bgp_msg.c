@@ -29,20 +29,13 @@ void bgp_fault(struct bgp_error *err, enum bgp_verdict verdict, uint8_t code,
 
 static const struct {
 	uint16_t min, max; /* max 0: what the session allows */
-	const char *name;
 } msg_types[BGP_TYPES] = {
-	[0] = {0, 0, "unknown"},
-	[BGP_OPEN] = {29, BGP_MSG_MAX, "open"},
-	[BGP_UPDATE] = {23, 0, "update"},
-	[BGP_NOTIFICATION] = {21, 0, "notification"},
-	[BGP_KEEPALIVE] = {BGP_HDR_LEN, BGP_HDR_LEN, "keepalive"},
-	[BGP_ROUTE_REFRESH] = {23, 0, "route_refresh"},
+	[BGP_OPEN] = {29, BGP_MSG_MAX},
+	[BGP_UPDATE] = {23, 0},
+	[BGP_NOTIFICATION] = {21, 0},
+	[BGP_KEEPALIVE] = {BGP_HDR_LEN, BGP_HDR_LEN},
+	[BGP_ROUTE_REFRESH] = {23, 0},
 };
-
-const char *bgp_type_str(unsigned type)
-{
-	return msg_types[type < BGP_TYPES ? type : 0].name;
-}
 
 enum bgp_verdict bgp_header_decode(const uint8_t *hdr, uint16_t max_len,
 				   struct bgp_header *ret,
@@ -224,7 +217,8 @@ static const struct {
 	{BGP_N_SEND_HOLD, 0, "Send Hold Timer Expired"},
 };
 
-const char *bgp_notify_str(uint8_t code, uint8_t subcode)
+/* "Cease/Administrative Shutdown"; static text, never NULL. */
+static const char *notify_str(uint8_t code, uint8_t subcode)
 {
 	const char *whole = "Unknown Error";
 
@@ -305,7 +299,7 @@ void bgp_notification_describe(uint8_t code, uint8_t subcode,
 		uint8_t in_code = rd_u8(&r);
 
 		why = rd_u8(&r);
-		inner = bgp_notify_str(in_code, why);
+		inner = notify_str(in_code, why);
 		if (in_code != BGP_N_CEASE)
 			why = 0;
 	}
@@ -320,8 +314,8 @@ void bgp_notification_describe(uint8_t code, uint8_t subcode,
 	ret->code = code;
 	ret->subcode = subcode;
 	(void)snprintf(ret->text, sizeof(ret->text), "%s%s%s%s%s%s",
-		       bgp_notify_str(code, subcode), inner[0] ? " (" : "",
-		       inner, inner[0] ? ")" : "", text[0] ? ": " : "", text);
+		       notify_str(code, subcode), inner[0] ? " (" : "", inner,
+		       inner[0] ? ")" : "", text[0] ? ": " : "", text);
 }
 
 void bgp_notification_decode(const uint8_t *msg, size_t len,

@@ -105,10 +105,6 @@ struct bgp_error {
 	uint8_t own[2];
 };
 
-/* "Cease/Administrative Shutdown"; static text, never NULL. */
-const char *bgp_notify_str(uint8_t code, uint8_t subcode);
-const char *bgp_type_str(unsigned type);
-
 /* ---- header (RFC 4271 4.1, 6.1) */
 
 struct bgp_header {
@@ -133,10 +129,6 @@ enum bgp_verdict bgp_header_decode(const uint8_t *hdr, uint16_t max_len,
 #define BGP_CAP_GR           (1u << 6)
 #define BGP_CAP_GR_RESTARTED (1u << 7) /* R bit: it has just restarted */
 #define BGP_CAP_GR_NOTIFY    (1u << 8) /* N bit, RFC 8538 */
-#define BGP_CAPS             9
-
-/* "mp", "as4", … of bit number i < BGP_CAPS. */
-const char *bgp_cap_str(unsigned i);
 
 #define BGP_ADD_PATH_RECEIVE 1u
 #define BGP_ADD_PATH_SEND    2u
@@ -181,7 +173,7 @@ struct bgp_nlri {
  * ADD-PATH. */
 bool bgp_nlri_next(struct bgp_nlri *it, struct prefix *ret, uint32_t *ret_id);
 
-/* Large (8 KB): one per thread is enough. Points into the message. */
+/* Points into the message. */
 struct bgp_update {
 	/* To be applied whatever the verdict, unless it is a reset. */
 	struct bgp_nlri withdrawn;    /* IPv4 */

@@ -27,23 +27,6 @@ enum {
 	PARAM_EXTENDED = 255, /* RFC 9072 */
 };
 
-const char *bgp_cap_str(unsigned i)
-{
-	static const char *const names[BGP_CAPS] = {
-		"mp",
-		"as4",
-		"route-refresh",
-		"enhanced-refresh",
-		"extended-message",
-		"extended-next-hop",
-		"graceful-restart",
-		"restarted",
-		"gr-notification",
-	};
-
-	return i < BGP_CAPS ? names[i] : "unknown";
-}
-
 static void cap_mp(struct bgp_open *o, struct rd r)
 {
 	uint16_t afi = rd_be16(&r);

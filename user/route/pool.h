@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Objects of one size, named by 32-bit numbers from 1 on; 0 is nobody. A full
- * table has three million nodes and paths: numbers take half the room of
- * pointers, and growing moves page tables (mremap), not objects. Pointers
- * from pool_at() are good until the next pool_alloc().
+ * Objects of one size, named by 32-bit numbers from 1 on; 0 is nobody. Numbers
+ * take half the room of pointers and stay good when the objects move. Growing
+ * moves page tables (mremap), not bytes: with a full table the RIB has 20 MB
+ * in pools. Pointers from pool_at() are good until the next pool_alloc().
  *
  * Freed objects are used again, memory goes back with pool_done().
  */
