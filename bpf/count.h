@@ -5,11 +5,11 @@
  *
  * WHERE A ROW IS
  *
- * Three of four rows of a part are the hash table themselves, its homes: a
- * pair's row is one of the COUNT_WINDOW from where its hash points. What costs
- * is not computing but waiting for memory, and a hit touches one cache line.
- * The first of the window is tried without a loop: a branch that the CPU
- * guesses right is what the row's load need not wait for.
+ * The rows of a part are the hash table themselves: a pair's row is one of the
+ * COUNT_WINDOW from where its hash points, its home. What costs is not
+ * computing but waiting for memory, and a hit touches one cache line. The first
+ * of the window is tried without a loop: a branch that the CPU guesses right is
+ * what the row's load need not wait for.
  *
  * A pair that finds its window full takes any free row, and an index of lines
  * of 64 bytes tells where: the pair hashes to a line, to one of its sixteen
@@ -20,20 +20,17 @@
  * full; then the packet is counted as map_full. There is no lock and no retry,
  * because each bank of each CPU has one writer.
  *
- * Which homes are in use is told by their order (asmeter/abi.h), in which the
+ * Which rows are in use is told by their order (asmeter/abi.h), in which the
  * free ones come last: taking one means to exchange its place with that of the
  * first free one. Readers go through those in use, however few of however many.
  *
- * Of the pairs in homes so many are in the index, with hashes drawn at random
- * and windows of four:
+ * Of the pairs so many are in the index, with hashes drawn at random and
+ * windows of four:
  *
- *   homes in use   1/4    1/2    5/8    3/4    7/8   all
+ *   rows in use    1/4    1/2    5/8    3/4    7/8   all
  *   of 4          0.002  0.027  0.057  0.099  0.157  0.238
  *   (of 2         0.027  0.098  0.147  0.206  0.273  0.349)
  *   (of 8         0.000  0.005  0.016  0.041  0.084  0.161)
- *
- * The quarter behind the homes is for an earlier release that is gone back to,
- * and finds its own layout there (asmeter/abi.h).
  *
  * MEASURED
  *
@@ -71,6 +68,22 @@
  *     0.79: every fourth pair is in the index at half load
  *   the second row of the window loaded beside the first: no gain seen, on a
  *     busy machine
+ *
+ * And on a virtual Zen 3 whose shared cache was busy (any line behind the L2
+ * took 170 to 210 ns), two runs of nine rounds, times the obvious build:
+ *
+ *   tests/bench/program                            uniform v4   v6
+ *   three quarters of the rows homes                      9.6  6.8
+ *   all rows                                             10.2  6.8
+ *   the window's first two rows loaded at once, and
+ *     the right one picked without a branch              10.4  7.0
+ *   a table of 2^17 words that remembers by the
+ *     packet's addresses which row it was, so that it
+ *     is loaded beside the lookups: it costs a miss of
+ *     its own                                            10.0  5.7
+ *
+ *   pages of 2 MB under such arrays: no change (a chain of loads in user space
+ *     over the same memory: 190 ns with pages of 4 KiB, 187 with those)
  */
 #ifndef ASMETER_COUNT_H
 #define ASMETER_COUNT_H
@@ -169,8 +182,8 @@ static __always_inline struct asm_row *count_row_at(__u32 part, __u32 number)
 	return number < cfg.rows ? bpf_map_lookup_elem(&asm_rows, &at) : NULL;
 }
 
-/* Row `number` and the n-th one, both of them free homes, exchange their places
- * in the order. */
+/* Row `number` and the n-th one, both of them free, exchange their places in
+ * the order. */
 static __always_inline bool count_swap(__u32 part, __u32 number, __u32 n)
 {
 	struct asm_row *row = count_row_at(part, number);
@@ -192,19 +205,9 @@ static __always_inline bool count_swap(__u32 part, __u32 number, __u32 n)
 	return true;
 }
 
-/* Homes stay as they are while there are rows behind them. */
-static __always_inline bool count_shut(const struct asm_cpu *cpu)
-{
-	__u32 zero = 0;
-	struct asm_state *state = bpf_map_lookup_elem(&asm_state, &zero);
-
-	return state && state->homes_shut && cpu->n_rows + 1 < cfg.rows;
-}
-
-/* The number of a row that was free and is in use now: the given home, or (0)
- * the next one in the order, or when none may be taken one behind them (unless
- * it must be that home). 0: all rows are in use. */
-static __always_inline __u32 count_take(__u32 part, __u32 home, bool must)
+/* The number of a row that was free and is in use now: the given one, or (0)
+ * the next one in the order. 0: all rows are in use. */
+static __always_inline __u32 count_take(__u32 part, __u32 home)
 {
 	struct asm_cpu *cpu = bpf_map_lookup_elem(&asm_cpu, &part);
 	struct asm_row *nth;
@@ -212,32 +215,25 @@ static __always_inline __u32 count_take(__u32 part, __u32 home, bool must)
 
 	if (!cpu)
 		return 0;
-	n = cpu->n_homes + 1;
-	if (n <= cfg.homes && (must || !count_shut(cpu))) {
-		nth = count_row_at(part, n);
-		if (!nth)
-			return 0;
-		if (!home)
-			home = n ^ nth->nth;
-		else if (!count_swap(part, home, n))
-			return 0;
-		cpu->n_homes = n;
-		return home;
-	}
-	n = cpu->n_rows + 1;
-	if (must || n >= cfg.rows || n > COUNT_ROW_MASK)
+	n = cpu->n_used + 1;
+	nth = count_row_at(part, n);
+	if (!nth)
 		return 0;
-	cpu->n_rows = n;
-	return n;
+	if (!home)
+		home = n ^ nth->nth;
+	else if (!count_swap(part, home, n))
+		return 0;
+	cpu->n_used = n;
+	return home;
 }
 
 /* Takes a row for a pair, see count_take(), and writes its key. The number, 0
  * when all are in use. */
 static __always_inline __u32 count_new_row(__u32 part,
 					   const struct count_key *key,
-					   __u32 home, bool must)
+					   __u32 home)
 {
-	__u32 number = count_take(part, home, must);
+	__u32 number = count_take(part, home);
 	__u32 src = key->src_ix, dst = key->dst_ix;
 	struct asm_row *row = count_row_at(part, number);
 	struct asm_as *as;
@@ -262,10 +258,10 @@ static __always_inline struct asm_row *count_window(__u32 part, __u32 hash,
 						    const struct count_key *key,
 						    __u32 *ret_free)
 {
-	__u32 home = count_home(hash, cfg.homes);
+	__u32 home = count_home(hash, cfg.rows);
 
 	*ret_free = 0;
-	for (__u32 i = 0; i < COUNT_WINDOW && home + i <= cfg.homes; i++) {
+	for (__u32 i = 0; i < COUNT_WINDOW; i++) {
 		struct asm_row *row = count_row_at(part, home + i);
 
 		if (!row)
@@ -298,7 +294,7 @@ static __always_inline struct asm_row *count_row(__u32 part, __u32 hash,
 			way = (COUNT_WAY(hash) + k) % ASM_INDEX_WAYS;
 			slot = line->slot[way];
 			if (!slot) {
-				number = count_new_row(part, key, home, false);
+				number = count_new_row(part, key, home);
 				if (number && number != home)
 					line->slot[way] = tag | number;
 				return number ? count_row_at(part, number)
@@ -311,7 +307,7 @@ static __always_inline struct asm_row *count_row(__u32 part, __u32 hash,
 				return row;
 		}
 	}
-	number = home ? count_new_row(part, key, home, true) : 0;
+	number = home ? count_new_row(part, key, home) : 0;
 	return number ? count_row_at(part, number) : NULL;
 }
 
@@ -329,7 +325,7 @@ __noinline int count_pair(__u32 part, const struct count_key *key,
 	if (!key || !size)
 		return 0;
 	hash = count_hash(key);
-	at = part * cfg.rows + count_home(hash, cfg.homes);
+	at = part * cfg.rows + count_home(hash, cfg.rows);
 	row = bpf_map_lookup_elem(&asm_rows, &at);
 	if (row && count_is(row, key)) {
 		count_row_add(row, size);

@@ -20,7 +20,6 @@
 const volatile struct asm_cfg cfg = {
 	.n_cpus = DEF_CPUS,
 	.rows = DEF_ROWS,
-	.homes = 0,
 	.line_mask = DEF_LINES - 1,
 	.word_mask = DEF_WORDS - 1,
 };

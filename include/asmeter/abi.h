@@ -128,20 +128,18 @@ struct asm_port {
  * of a pair is: bpf/count.h. One cache line each, which does not change its key
  * until it is freed.
  *
- * Rows 1 .. asm_state.homes stand in an order: first the asm_cpu.n_homes that
- * are in use, oldest first, then the free ones. The n-th of them is row
+ * Rows stand in an order: first the asm_cpu.n_used that are in use, oldest
+ * first, then the free ones, which hold nothing. The n-th is row
  * n ^ asm_rows[n].nth, and row r is the (r ^ asm_rows[r].rank)-th, so zeros are
- * the order 1, 2, 3 ... The rows behind them are in use up to asm_cpu.n_rows.
+ * the order 1, 2, 3 ...
  *
- * Earlier releases have no homes: their programs take row n_rows + 1, their
- * readers add up rows 1 .. n_rows. So they can be gone back to: n_rows never is
- * less than homes, rows that are free hold nothing, and programs of both may
- * count in the same maps. But such a reader believes that a row it has read
- * stays the same pair's, and it reads before its own programs take over: so
- * while no reader of ours runs (asm_state.homes_shut) new pairs take rows
- * behind the homes, as long as there are any. When an earlier release has freed
- * rows of a part, its order means nothing any more, and n_rows may be less: see
- * migrate_is_due().
+ * OTHER RELEASES
+ *
+ * Programs of earlier releases find and take rows in other ways, so they must
+ * not count in the same maps: each release moves the counts to maps of its own
+ * (user/kernel/migrate.h). This one knows them by asm_state.homes. Earlier ones
+ * know theirs by the number of rows, which is the one that the configuration
+ * gives; here it never is (user/kernel/load.c). They move rows 1 .. n_rows.
  */
 struct asm_row {
 	__u32 src_as;
@@ -162,8 +160,8 @@ struct asm_row {
 
 /* asm_cpu[bank * n_cpus + cpu] */
 struct asm_cpu {
-	__u32 n_rows;  /* homes, and then the rows in use behind them */
-	__u32 n_homes; /* of the homes, those in use */
+	__u32 n_rows; /* asm_state.homes; so that earlier releases move all */
+	__u32 n_used; /* rows in use */
 	__u32 reserved[14];
 };
 
@@ -358,7 +356,6 @@ struct asm_scratch {
 struct asm_cfg {
 	__u32 n_cpus;
 	__u32 rows;      /* rows per bank and CPU, row 0 included */
-	__u32 homes;     /* asm_state.homes */
 	__u32 line_mask; /* asm_state.index_lines - 1 */
 	__u32 word_mask; /* asm_state.table_words - 1 */
 };
@@ -381,8 +378,9 @@ struct asm_state {
 			   * already and count no more (user/kernel/past.h) */
 	__u64 freed_rows; /* so far */
 	__u64 freed_times;
-	__u32 homes; /* rows that hashes point to; 0: of an earlier release */
-	__u32 homes_shut; /* 1: free ones stay free, see struct asm_row */
+	__u32 homes;    /* rows that hashes point to: all, that is rows - 1;
+			 * fewer, or 0: of an earlier release */
+	__u32 reserved; /* an earlier release may have set it */
 	__u64 reserved2[2];
 };
 

@@ -43,64 +43,31 @@ INDEX_INLINE __u32 count_hash(const struct count_key *key)
 	return (__u32)(h >> 32);
 }
 
-/* The first row of the window of a hash. The window ends with the homes. */
-INDEX_INLINE __u32 count_home(__u32 hash, __u32 homes)
+/* The first row of the window of a hash. The window ends with the rows. */
+INDEX_INLINE __u32 count_home(__u32 hash, __u32 rows)
 {
-	return 1 + (__u32)((__u64)hash * homes >> 32);
+	return 1 + (__u32)((__u64)hash * (rows - 1) >> 32);
 }
 
-/* asm_state.homes of new maps. What is left is for releases that know of none,
- * should they come back, and for pairs when the homes are taken. */
-INDEX_INLINE __u32 count_homes(__u32 rows)
+/* Whether all rows are such homes: maps of this release (asmeter/abi.h). */
+INDEX_INLINE int rows_are_homes(const struct asm_state *state)
 {
-	return (__u32)((__u64)(rows - 1) * 3 / 4);
+	return state->homes && state->homes == state->rows - 1;
 }
 
-/* The number of the n-th row of a part that has so many, n < count, in the
- * order of the homes and then of those behind them. 0, the row that is never
- * used, where a damaged map says something else. */
+/* How many rows of a part are in use, whatever a damaged map says. */
+INDEX_INLINE __u32 rows_used(const struct asm_cpu *cpu, __u32 rows)
+{
+	return cpu->n_used < rows ? cpu->n_used : rows - 1;
+}
+
+/* The number of the n-th row of a part that has so many, n < count. 0, the row
+ * that is never used, where a damaged map says something else. */
 INDEX_INLINE __u32 row_nth(const struct asm_row *rows, __u32 n, __u32 count)
 {
 	__u32 number = n ^ rows[n].nth;
 
 	return number < count ? number : 0;
 }
-
-/* Rows in use, by their number in the order: 1 .. n_homes and homes + 1 ..
- * n_rows, which is homes <= n_rows < rows whatever a damaged map says. */
-struct rows_used {
-	__u32 homes, n_homes, n_rows;
-};
-
-INDEX_INLINE struct rows_used rows_used(const struct asm_cpu *cpu, __u32 rows,
-					__u32 homes)
-{
-	struct rows_used u = {homes, cpu->n_homes, cpu->n_rows};
-
-	if (u.homes >= rows)
-		u.homes = rows - 1;
-	if (u.n_homes > u.homes)
-		u.n_homes = u.homes;
-	if (u.n_rows < u.homes)
-		u.n_rows = u.homes;
-	if (u.n_rows >= rows)
-		u.n_rows = rows - 1;
-	return u;
-}
-
-INDEX_INLINE __u32 rows_count(const struct rows_used *u)
-{
-	return u->n_homes + u->n_rows - u->homes;
-}
-
-/* The one in use after the n-th, from 0 on; past n_rows: none. */
-INDEX_INLINE __u32 row_after(const struct rows_used *u, __u32 n)
-{
-	return n == u->n_homes ? u->homes + 1 : n + 1;
-}
-
-#define ROWS_EACH(u, n)                                     \
-	for (__u32 n = row_after((u), 0); n <= (u)->n_rows; \
-	     n = row_after((u), n))
 
 #endif

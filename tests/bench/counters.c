@@ -31,7 +31,7 @@ struct rival_pair {
 struct bench {
 	struct counters_rival_bpf *skel;
 	struct pair *keys;
-	uint32_t n_cpus, n_pairs, rows;
+	uint32_t n_cpus, n_pairs;
 	uint32_t packets;
 	struct asm_measure *per_cpu; /* of a rival's entry, or of a batch */
 	uint64_t sum;                /* of what a drain reported */
@@ -43,34 +43,29 @@ static void bench_open(struct bench *b, uint32_t rows, uint32_t n_pairs)
 {
 	struct counters_rival_bpf *s = counters_rival_bpf__open();
 	uint32_t cpus = (uint32_t)libbpf_num_possible_cpus();
-	uint32_t parts = ASM_BANKS * cpus, lines = rows / 16;
+	uint32_t parts = ASM_BANKS * cpus, lines = rows++ / 16;
 	struct asm_state *state;
-	struct asm_cpu *cpu;
 	struct asm_as *as;
 
-	*b = (struct bench){.skel = s, .n_cpus = cpus, .rows = rows};
+	*b = (struct bench){.skel = s, .n_cpus = cpus};
 	if (!s)
 		die("open");
 	s->rodata->cfg.n_cpus = cpus;
 	s->rodata->cfg.rows = rows;
-	s->rodata->cfg.homes = count_homes(rows);
 	s->rodata->cfg.line_mask = lines - 1;
 	if (bpf_map__set_max_entries(s->maps.asm_ports,
 				     parts * ASM_PORT_SLOTS) ||
 	    bpf_map__set_max_entries(s->maps.asm_cpu, parts) ||
 	    bpf_map__set_max_entries(s->maps.asm_index, parts * lines) ||
 	    bpf_map__set_max_entries(s->maps.asm_rows, parts * rows) ||
-	    bpf_map__set_max_entries(s->maps.rival_pairs, rows) ||
+	    bpf_map__set_max_entries(s->maps.rival_pairs, rows - 1) ||
 	    counters_rival_bpf__load(s))
 		die("load");
 	state = map_memory(s->maps.asm_state, 4096);
 	state->abi_version = ASM_ABI_VERSION;
 	state->n_cpus = cpus;
 	state->rows = rows;
-	state->homes = count_homes(rows);
-	cpu = map_memory(s->maps.asm_cpu, 4096);
-	for (uint32_t i = 0; i < parts; i++)
-		cpu[i].n_rows = state->homes;
+	state->homes = rows - 1;
 	state->index_lines = lines;
 	as = map_memory(s->maps.asm_as, ASM_AS_SLOTS * sizeof(*as));
 	for (uint32_t i = 1; i <= ASES; i++)

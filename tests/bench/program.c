@@ -18,7 +18,7 @@
 
 #define N_KEYS 65536u
 #define WORDS  (1u << 23)
-#define ROWS   (1u << 17)
+#define ROWS   ((1u << 17) + 1)
 #define LINES  (1u << 13)
 
 enum target {
@@ -69,7 +69,6 @@ static void bench_open(struct bench *b)
 	parts = ASM_BANKS * b->n_cpus;
 	s->rodata->cfg.n_cpus = b->n_cpus;
 	s->rodata->cfg.rows = ROWS;
-	s->rodata->cfg.homes = count_homes(ROWS);
 	s->rodata->cfg.line_mask = LINES - 1;
 	if (bpf_map__set_max_entries(s->maps.asm_ports,
 				     parts * ASM_PORT_SLOTS) ||
@@ -94,15 +93,6 @@ static void set_target(struct bench *b, enum target t,
 	b->fd[t] = bpf_program__fd(driver);
 }
 
-/* As the loader leaves them. */
-static void no_rows(const struct bench *b)
-{
-	struct asm_cpu *cpu = map_memory(b->skel->maps.asm_cpu, 4096);
-
-	for (uint32_t part = 0; part < ASM_BANKS * b->n_cpus; part++)
-		cpu[part] = (struct asm_cpu){.n_rows = count_homes(ROWS)};
-}
-
 static void set_targets(struct bench *b)
 {
 	const struct program_rival_bpf *s = b->skel;
@@ -119,7 +109,6 @@ static void set_targets(struct bench *b)
 	set_target(b, PAIR, s->progs.step_pair, s->progs.drive_pair);
 	if (bpf_map_update_elem(bpf_map__fd(s->maps.asm_ifs), &slot, &ifc, 0))
 		die("asm_ifs");
-	no_rows(b);
 }
 
 /* Both tables from the same list of prefixes. */
@@ -292,7 +281,7 @@ static void forget(struct bench *b)
 	       parts * ROWS * 64);
 	memset(map_memory(s->maps.asm_index, parts * LINES * 64), 0,
 	       parts * LINES * 64);
-	no_rows(b);
+	memset(map_memory(s->maps.asm_cpu, parts * 64), 0, parts * 64);
 	while (!bpf_map_get_next_key(fd, NULL, &key))
 		(void)bpf_map_delete_elem(fd, &key);
 }

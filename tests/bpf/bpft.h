@@ -31,7 +31,7 @@ enum bpft_prog { BPFT_XDP, BPFT_EGRESS, BPFT_INGRESS, BPFT_PROGS };
 struct bpft {
 	struct bpf_object *obj;
 	int prog[BPFT_PROGS];
-	uint32_t n_cpus, rows, homes, lines;
+	uint32_t n_cpus, rows, lines;
 	struct asm_state *state;
 	uint32_t *table;
 	struct asm_as *as;
@@ -99,12 +99,10 @@ static inline void bpft_zero(struct bpft *t)
 	memset(t->cpu, 0, t->cpu_len);
 	memset(t->index, 0, t->index_len);
 	memset(t->row, 0, t->rows_len);
-	for (uint32_t part = 0; part < ASM_BANKS * t->n_cpus; part++)
-		t->cpu[part].n_rows = t->homes;
 }
 
-/* elf: the bytes of the object, from a skeleton's X__elf_bytes(). lines: of
- * the index, 2^n. */
+/* elf: the bytes of the object, from a skeleton's X__elf_bytes(). rows: row 0
+ * included. lines: of the index, 2^n. */
 static inline void bpft_open(struct bpft *t, const void *elf, size_t elf_len,
 			     uint32_t rows, uint32_t lines)
 {
@@ -113,7 +111,6 @@ static inline void bpft_open(struct bpft *t, const void *elf, size_t elf_len,
 	const struct asm_cfg cfg = {
 		.n_cpus = (uint32_t)libbpf_num_possible_cpus(),
 		.rows = rows,
-		.homes = count_homes(rows),
 		.line_mask = lines - 1,
 		.word_mask = BPFT_WORDS - 1};
 	struct bpf_map *m;
@@ -122,7 +119,6 @@ static inline void bpft_open(struct bpft *t, const void *elf, size_t elf_len,
 	memset(t, 0, sizeof(*t));
 	t->n_cpus = (uint32_t)libbpf_num_possible_cpus();
 	t->rows = rows;
-	t->homes = cfg.homes;
 	t->lines = lines;
 	t->obj = bpf_object__open_mem(elf, elf_len, NULL);
 	if (!t->obj)
@@ -223,18 +219,6 @@ static inline void bpft_add_books(struct asm_books *to,
 		bpft_add(&to->seen + i, &from->seen + i);
 }
 
-static inline struct rows_used bpft_used(const struct bpft *t, uint32_t part)
-{
-	return rows_used(&t->cpu[part], t->rows, t->homes);
-}
-
-static inline uint32_t bpft_n_rows(const struct bpft *t, uint32_t part)
-{
-	const struct rows_used u = bpft_used(t, part);
-
-	return rows_count(&u);
-}
-
 /* Sums the books of one slot over banks and CPUs, and all rows. */
 static inline void bpft_total(const struct bpft *t, uint32_t slot,
 			      struct bpft_total *ret)
@@ -247,10 +231,8 @@ static inline void bpft_total(const struct bpft *t, uint32_t slot,
 		bpft_add_books(&ret->books[ASM_DIR_IN], &p->rx);
 		bpft_add_books(&ret->books[ASM_DIR_OUT], &p->tx);
 		const struct asm_row *rows = &t->row[part * t->rows];
-		struct rows_used u = bpft_used(t, part);
 
-		ROWS_EACH(&u, n)
-		{
+		for (uint32_t n = 1; n <= t->cpu[part].n_used; n++) {
 			const struct asm_row *r =
 				&rows[row_nth(rows, n, t->rows)];
 

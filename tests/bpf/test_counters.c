@@ -40,12 +40,10 @@ struct rig {
 
 /* Loads with so many rows; 198.18.0.0/15 belongs to no AS, and the n_as /20
  * from 10.0.0.0 on to AS 64512 and the following (index 1 and following). */
-static void rig_open_lines(struct rig *r, uint32_t rows, uint32_t n_as,
-			   uint32_t lines)
+static void rig_open(struct rig *r, uint32_t rows, uint32_t n_as)
 {
 	struct kern_cfg cfg = {.pin_dir = PIN_DIR,
 			       .rows = rows,
-			       .index_lines = lines,
 			       .table_words = 1u << 21};
 	char msg[KERN_MSG_LEN];
 	int rc;
@@ -64,11 +62,6 @@ static void rig_open_lines(struct rig *r, uint32_t rows, uint32_t n_as,
 		r->as[i].asn = 64511 + i;
 		r->words[(10u << 12) + i - 1] = i; /* a leaf of the root */
 	}
-}
-
-static void rig_open(struct rig *r, uint32_t rows, uint32_t n_as)
-{
-	rig_open_lines(r, rows, n_as, 0);
 }
 
 static void rig_close(struct rig *r)
@@ -314,7 +307,8 @@ Test(counters, many_pairs)
 		for (uint32_t k = 0; k < 330; k++) {
 			frame_set(f, (10u << 24) + (i << 12),
 				  (10u << 24) + (k << 12));
-			run(r.k.prog_fd[KERN_PROG_XDP], f, LEN, 1 + (i == k));
+			run(r.k.prog_fd[KERN_PROG_INGRESS], f, LEN,
+			    1 + (i == k));
 		}
 	}
 	for (int i = 0; i < 3; i++)
@@ -339,7 +333,7 @@ Test(counters, full_rows)
 	struct sums s;
 	uint8_t f[LEN];
 
-	rig_open(&r, 11, 100); /* ten rows, row 0 is not used */
+	rig_open(&r, 10, 100);
 	cr_assert_eq(counters_open(r.k.map_fd, &c), 0);
 	for (uint32_t i = 0; i < 10000; i++) {
 		frame_set(f, (10u << 24) + (i % 100 << 12), 10u << 24);
@@ -370,7 +364,7 @@ Test(counters, exact_while_rows_are_freed)
 	long cpus = sysconf(_SC_NPROCESSORS_ONLN);
 	uint32_t freed;
 
-	rig_open(&r, 41, 40); /* 80 pairs each way want one of 40 rows */
+	rig_open(&r, 40, 40); /* 80 pairs each way want one of 40 rows */
 	cr_assert_eq(counters_open(r.k.map_fd, &c), 0);
 	for (int i = 0; i < 2; i++) {
 		l[i] = (struct load){.cpu = i % (int)cpus,
@@ -465,7 +459,7 @@ static void stay_on_one_cpu(void)
 	cr_assert_eq(sched_setaffinity(0, sizeof(set), &set), 0);
 }
 
-/* Seventeen rows for pairs that come, stay for two drains and go: each has a
+/* Sixteen rows for pairs that come, stay for two drains and go: each has a
  * row when it comes, no packet goes to map_full, every total is right at every
  * drain, and for a process that starts afresh. */
 Test(counters, quiet_pairs_give_way)
@@ -480,7 +474,7 @@ Test(counters, quiet_pairs_give_way)
 	struct rig r;
 
 	stay_on_one_cpu();
-	rig_open(&r, 17, COME * GO);
+	rig_open(&r, 16, COME * GO);
 	cr_assert_eq(counters_open(r.k.map_fd, &c), 0);
 	for (uint32_t turn = 0; turn < 4 * GO; turn++) {
 		/* of the last ones, those that stay, and those that come */
@@ -493,7 +487,7 @@ Test(counters, quiet_pairs_give_way)
 		before = mono_now();
 		for (uint32_t i = first; i < first + COME; i++) {
 			frame_set(f, (10u << 24) + (i << 12), 10u << 24);
-			run(r.k.prog_fd[KERN_PROG_XDP], f, LEN, 1 + i % 3);
+			run(r.k.prog_fd[KERN_PROG_INGRESS], f, LEN, 1 + i % 3);
 			e.sent[i] += 1 + i % 3;
 		}
 		expect_exact(c, &e);
@@ -529,7 +523,7 @@ Test(counters, no_room_for_what_was_freed)
 	int err = 0;
 
 	stay_on_one_cpu();
-	rig_open(&r, 9, 4000);
+	rig_open(&r, 8, 4000);
 	cr_assert_eq(counters_open(r.k.map_fd, &c), 0);
 	counters_stats(c, &st);
 	n = st.past_room + 40;
@@ -688,7 +682,8 @@ Test(load, adopts_what_is_pinned)
 
 	/* another layout: refused, and the maps stay as they are */
 	state_of(&again, &st);
-	cr_assert_eq(st.rows, 512);
+	cr_assert_eq(st.rows, 513);
+	cr_assert_eq(st.index_lines, 32);
 	st.abi_version = ASM_ABI_VERSION + 1;
 	cr_assert_eq(bpf_map_update_elem(again.map_fd[ASM_MAP_STATE],
 					 &(uint32_t){0}, &st, BPF_ANY),
@@ -702,250 +697,365 @@ Test(load, adopts_what_is_pinned)
 	cr_assert_eq(kern_open(PIN_DIR, &again, msg, sizeof(msg)), -ENOENT);
 }
 
-/* What programs of a release without homes do, and its reader that frees rows:
- * in the maps of part 0. */
-struct earlier {
-	struct asm_row *rows;
+/* ------------------------------------------------- maps of other releases */
+
+#define PAIRS 40u
+
+/* What is pinned, mapped into memory, and what was sent to it: from AS 64512 +
+ * i to AS 64512 in direction in, for i < PAIRS. */
+struct pinned {
+	struct kern k;
+	struct asm_state *state;
+	struct asm_row *rows; /* of the part that programs write to now */
 	struct asm_cpu *cpu;
-	uint32_t n;
+	uint32_t n_cpus, n_rows;
+	struct expect x;
 };
 
-static void *map_of(const struct rig *r, enum asm_map map, size_t len)
+static void *map_of(const struct kern *k, enum asm_map map, size_t len)
 {
 	void *p = mmap(NULL, len, PROT_READ | PROT_WRITE, MAP_SHARED,
-		       r->k.map_fd[map], 0);
+		       k->map_fd[map], 0);
 
 	cr_assert(p != MAP_FAILED);
 	return p;
 }
 
-static struct earlier earlier(const struct rig *r, uint32_t rows)
+static void look_at(struct pinned *p)
 {
-	return (struct earlier){
-		map_of(r, ASM_MAP_ROWS, rows * sizeof(struct asm_row)),
-		map_of(r, ASM_MAP_CPU, sizeof(struct asm_cpu)), rows};
+	size_t parts, part;
+
+	p->state = map_of(&p->k, ASM_MAP_STATE, sizeof(*p->state));
+	p->n_cpus = p->state->n_cpus;
+	p->n_rows = p->state->rows;
+	parts = ASM_BANKS * p->n_cpus;
+	part = (size_t)(p->state->bank & 1) * p->n_cpus;
+	p->rows = map_of(&p->k, ASM_MAP_ROWS,
+			 parts * p->n_rows * sizeof(*p->rows));
+	p->rows += part * p->n_rows;
+	p->cpu = map_of(&p->k, ASM_MAP_CPU, parts * sizeof(*p->cpu));
+	p->cpu += part;
 }
 
-/* Without the books of the port: see how it is called. */
-static void earlier_packets(struct earlier *e, uint32_t src, uint32_t packets)
+static void pinned_open(struct pinned *p, struct rig *r, uint32_t rows)
 {
-	uint32_t n = ++e->cpu->n_rows;
-
-	cr_assert_lt(n, e->n);
-	cr_assert(!e->rows[n].family, "row %u is somebody's", n);
-	e->rows[n].src_as = e->rows[n].dst_as = 64512;
-	e->rows[n].src_as += src;
-	e->rows[n].src_ix = 1 + src;
-	e->rows[n].dst_ix = 1;
-	e->rows[n].ifindex = 1;
-	e->rows[n].family = 4;
-	e->rows[n].packets = packets;
-	e->rows[n].ip_bytes = packets * IP_LEN;
-	e->rows[n].wire_bytes = packets * LEN;
+	memset(p, 0, sizeof(*p));
+	stay_on_one_cpu();
+	rig_open(r, rows, PAIRS);
+	p->k = r->k;
+	look_at(p);
 }
 
-/* So many packets in the books of part 0, too. */
-static void earlier_books(const struct rig *r, uint32_t packets)
-{
-	struct asm_port *ports =
-		map_of(r, ASM_MAP_PORTS, ASM_PORT_SLOTS * sizeof(*ports));
-	const struct asm_measure m = {packets, packets * IP_LEN, packets * LEN};
-
-	for (uint32_t slot = 0; slot < ASM_PORT_SLOTS; slot++) {
-		struct asm_books *b = &ports[slot].rx;
-
-		if (!b->seen.packets)
-			continue;
-		add(&b->seen, &m);
-		add(&b->attributed, &m);
-	}
-}
-
-/* Makes the rows that are in use 1, 2, 3 ... and the only ones. */
-static void earlier_order(struct earlier *e)
-{
-	uint32_t n = 0;
-
-	for (uint32_t i = 1; i < e->n; i++) {
-		struct asm_row row = e->rows[i];
-
-		memset(&e->rows[i], 0, sizeof(row));
-		if (!row.family)
-			continue;
-		row.nth = row.rank = 0;
-		e->rows[++n] = row;
-	}
-	e->cpu->n_rows = n;
-}
-
-static void send_from(const struct kern *k, uint32_t first, uint32_t end,
-		      uint32_t more)
+/* 1 + i * more packets of pair i. At TC: the kernel waits for a grace period
+ * each time that an XDP program is run more than once. */
+static void sends(struct pinned *p, uint32_t first, uint32_t end, uint32_t more)
 {
 	uint8_t f[LEN];
 
 	for (uint32_t i = first; i < end; i++) {
 		frame_set(f, (10u << 24) + (i << 12), 10u << 24);
-		run(k->prog_fd[KERN_PROG_XDP], f, LEN, 1 + i * more);
+		run(p->k.prog_fd[KERN_PROG_INGRESS], f, LEN, 1 + i * more);
+		p->x.sent[i] += 1 + i * more;
 	}
 }
 
-static void send_all(const struct kern *k, uint32_t n, uint32_t more)
+static void check(struct pinned *p)
 {
-	send_from(k, 0, n, more);
-}
-
-/* Each of n pairs has 1 + i and `more` besides, the first `of` of them `by`
- * more than that. */
-static void check_pairs_by(const struct kern *k, uint32_t n, uint32_t more,
-			   uint32_t of, uint32_t by)
-{
-	uint64_t of_pair[40] = {0};
 	struct counters *c;
 
-	cr_assert_eq(counters_open(k->map_fd, &c), 0);
-	cr_assert_eq(drain(c, of_pair, 40).pairs, n);
-	for (uint32_t i = 0; i < n; i++)
-		cr_assert_eq(of_pair[i], 1 + i + more + (i < of ? by : 0),
-			     "pair %u: %lu", i, of_pair[i]);
+	cr_assert_eq(counters_open(p->k.map_fd, &c), 0);
+	expect_exact(c, &p->x);
 	counters_close(c);
 }
 
-static void check_pairs(const struct kern *k, uint32_t n, uint32_t more)
+static uint32_t rows_id(const struct kern *k)
 {
-	check_pairs_by(k, n, more, 0, 0);
-}
+	struct bpf_map_info info = {0};
+	uint32_t len = sizeof(info);
 
-static void set_homes(const struct rig *r, uint32_t homes)
-{
-	struct asm_state st;
-
-	state_of(&r->k, &st);
-	st.homes = homes;
-	cr_assert_eq(bpf_map_update_elem(r->k.map_fd[ASM_MAP_STATE],
-					 &(uint32_t){0}, &st, BPF_ANY),
+	cr_assert_eq(bpf_obj_get_info_by_fd(k->map_fd[ASM_MAP_ROWS], &info,
+					    &len),
 		     0);
+	return info.id;
 }
 
-static void load_again(struct kern *ret, const struct rig *r, bool moved)
+/* As a daemon does that starts. */
+static void load_again(struct pinned *p, uint32_t lines, bool moved)
 {
-	struct kern_cfg cfg = {.pin_dir = PIN_DIR};
-	struct bpf_map_info info[2] = {0};
+	const struct kern_cfg cfg = {.pin_dir = PIN_DIR, .index_lines = lines};
+	uint64_t created_at = p->state->created_at;
+	uint32_t id = rows_id(&p->k);
 	char msg[KERN_MSG_LEN];
-	struct asm_state st;
 
-	cr_assert_eq(kern_open(PIN_DIR, ret, msg, sizeof(msg)), 0, "%s", msg);
-	kern_done(ret);
-	cr_assert_eq(kern_load(&cfg, ret, msg, sizeof(msg)), 0, "%s", msg);
-	cr_assert(ret->adopted);
-	for (unsigned i = 0; i < 2; i++) {
-		uint32_t len = sizeof(info[i]);
-		const struct kern *k = i ? ret : &r->k;
-
-		cr_assert_eq(bpf_obj_get_info_by_fd(k->map_fd[ASM_MAP_ROWS],
-						    &info[i], &len),
-			     0);
-	}
-	cr_assert_eq(info[0].id != info[1].id, moved);
-	state_of(ret, &st);
-	cr_assert_eq(st.rows, 64);
-	cr_assert_eq(st.homes, 47);
+	cr_assert_eq(kern_load(&cfg, &p->k, msg, sizeof(msg)), 0, "%s", msg);
+	cr_assert(p->k.adopted);
+	cr_assert_eq(rows_id(&p->k) != id, moved);
+	look_at(p);
+	cr_assert_eq(p->state->created_at, created_at);
+	cr_assert_eq(p->state->homes, p->n_rows - 1);
 }
 
-/* Maps of a release without homes are moved. */
-Test(load, moves_what_has_no_homes)
+static void check_load(struct pinned *p, uint32_t lines, bool moved)
 {
-	struct asm_state was, st;
-	struct earlier e;
-	struct kern again;
+	look_at(p);
+	load_again(p, lines, moved);
+	sends(p, 0, PAIRS, 0);
+	check(p);
+	look_at(p);
+}
+
+/* As a release leaves its maps that has no homes: its programs take row 1, 2,
+ * 3 ... for pairs that are new. */
+static void no_homes(struct pinned *p)
+{
+	uint32_t n = 0;
+
+	for (uint32_t i = 1; i < p->n_rows; i++) {
+		struct asm_row row = p->rows[i];
+
+		memset(&p->rows[i], 0, sizeof(row));
+		if (!row.family)
+			continue;
+		row.nth = row.rank = 0;
+		p->rows[++n] = row;
+	}
+	cr_assert_eq(n, PAIRS);
+	p->cpu->n_rows = n;
+	p->state->homes = 0;
+}
+
+/* The same where the first three quarters are homes: some are in use, and some
+ * of the rows behind them. */
+static void fewer_homes(struct pinned *p)
+{
+	uint32_t homes = (p->n_rows - 1) * 3 / 4;
+
+	no_homes(p);
+	memcpy(&p->rows[homes + 1], &p->rows[31], 10 * sizeof(p->rows[0]));
+	memset(&p->rows[31], 0, 10 * sizeof(p->rows[0]));
+	p->cpu->n_used = 30;
+	p->cpu->n_rows = homes + 10;
+	p->state->homes = homes;
+}
+
+/* A release without homes had as many rows in its configuration as these maps
+ * have, freed some, and its programs took them again. */
+static void used_by_others(struct pinned *p)
+{
+	no_homes(p);
+	p->state->homes = p->n_rows - 1;
+	for (uint32_t i = 0; p->cpu->n_rows < p->n_rows - 1; i++) {
+		struct asm_row *row = &p->rows[++p->cpu->n_rows];
+
+		*row = p->rows[1 + i];
+		p->x.sent[row->src_as - 64512] += row->packets;
+	}
+}
+
+/* The maps of other releases are moved, and nothing else is. */
+Test(load, moves_what_is_not_of_this_layout)
+{
+	static void (*const leave[])(struct pinned *) = {no_homes, fewer_homes,
+							 used_by_others, NULL};
+	struct pinned p;
 	struct rig r;
 
-	stay_on_one_cpu();
-	rig_open(&r, 64, 40);
-	send_all(&r.k, 40, 1);
-	e = earlier(&r, 64);
-	earlier_order(&e);
-	cr_assert_eq(e.cpu->n_rows, 40);
-	set_homes(&r, 0);
-	state_of(&r.k, &was);
-	load_again(&again, &r, true);
-	state_of(&again, &st);
-	cr_assert_eq(st.created_at, was.created_at);
-	send_all(&again, 40, 0);
-	check_pairs(&again, 40, 1);
-	kern_done(&again);
+	pinned_open(&p, &r, 63);
+	cr_assert(p.n_rows == 64 && p.state->homes == 63);
+	for (size_t i = 0; i < sizeof(leave) / sizeof(leave[0]); i++) {
+		sends(&p, 0, PAIRS, 1);
+		cr_assert(p.cpu->n_used == PAIRS && p.cpu->n_rows == 63);
+		if (leave[i])
+			leave[i](&p);
+		check_load(&p, 0, leave[i]);
+	}
+	rig_close(&r);
+}
+
+static void check_due(const struct pinned *p, bool want, const char *what)
+{
+	bool due;
+
+	cr_assert_eq(migrate_is_due(p->k.map_fd, &due), 0);
+	cr_assert_eq(due, want, "%s", what);
+}
+
+/* Nor does anybody else take it for this layout: what no program of ours leaves
+ * in the maps is seen. */
+Test(load, sees_what_is_not_of_this_layout)
+{
+	static const uint32_t homes[] = {0, 47, 62, 64, UINT32_MAX, 63};
+	static const uint32_t used[] = {0, PAIRS - 1, PAIRS + 1, 64,
+					UINT32_MAX};
+	uint32_t in_use = 0, is_free = 0;
+	struct counters *c;
+	struct pinned p;
+	struct rig r;
+
+	pinned_open(&p, &r, 63);
+	for (size_t i = 0; i < sizeof(homes) / sizeof(homes[0]); i++) {
+		p.state->homes = homes[i];
+		for (uint32_t part = 0; part < ASM_BANKS * p.n_cpus; part++)
+			p.cpu[part].n_rows = homes[i];
+		check_due(&p, homes[i] != 63, "homes");
+		if (homes[i] == 63)
+			break;
+		cr_assert_eq(counters_open(p.k.map_fd, &c), -EPROTO);
+		cr_assert_eq(kern_load_variant(&p.k, KERN_PROG_XDP, 0),
+			     -EPROTO);
+	}
+	sends(&p, 0, PAIRS, 1);
+	check_due(&p, false, "nothing");
+	for (uint32_t i = 1; i < 64; i++)
+		*(p.rows[i].family ? &in_use : &is_free) = i;
+	for (size_t i = 0; i < sizeof(used) / sizeof(used[0]); i++) {
+		p.cpu->n_used = used[i];
+		check_due(&p, true, "n_used");
+	}
+	p.cpu->n_used = PAIRS;
+	for (int32_t by = -1; by <= 1; by++) {
+		p.cpu->n_rows = 63 + (uint32_t)by;
+		check_due(&p, by, "n_rows");
+	}
+	p.cpu->n_rows = 63;
+	p.rows[7].nth ^= 1;
+	check_due(&p, true, "nth");
+	p.rows[7].nth ^= 1;
+	/* the place of another row, that of one in use */
+	p.rows[is_free].rank ^= (p.rows[in_use].rank ^ in_use) ^
+				(p.rows[is_free].rank ^ is_free);
+	check_due(&p, true, "rank");
 	rig_close(&r);
 }
 
 /* Of a release that knows no asm_past, which would not find there what it has
  * counted: in rows, as many as half of them can take. No program takes one of
- * these for its own, and they are the first to be freed. */
+ * these for its own, and they are the first to be freed. However few rows there
+ * are: no more can come meanwhile than the maps that are moved have room for.
+ */
 Test(load, moves_into_rows_for_who_knows_no_past)
 {
-	struct kern_cfg cfg = {.pin_dir = PIN_DIR};
-	struct expect x = {.sent = {0}};
-	char msg[KERN_MSG_LEN];
-	uint32_t part, in_rows, freed, n = 0, m = 0;
-	struct asm_row *rows;
-	struct asm_state st;
+	uint32_t in_rows, freed, n = 0, m = 0;
+	const struct asm_row *rows;
 	struct counters *c;
-	struct earlier e;
-	struct kern again, same;
+	struct pinned p;
 	struct rig r;
 
-	stay_on_one_cpu();
-	rig_open(&r, 16, 14);
-	send_all(&r.k, 14, 1);
-	e = earlier(&r, 16);
-	earlier_order(&e);
-	set_homes(&r, 0);
+	pinned_open(&p, &r, 15);
+	sends(&p, 0, 14, 1);
+	p.state->homes = 0;
 	cr_assert_eq(unlink(PIN_DIR "/asm_past"), 0);
-	cr_assert_eq(kern_load(&cfg, &again, msg, sizeof(msg)), 0, "%s", msg);
+	load_again(&p, 0, true);
 
-	state_of(&again, &st);
-	in_rows = MIN(14, 8 * st.n_cpus);
-	cr_assert_eq(st.n_past, 14 - in_rows);
-	rows = mmap(NULL, ASM_BANKS * st.n_cpus * 16 * sizeof(*rows), PROT_READ,
-		    MAP_SHARED, again.map_fd[ASM_MAP_ROWS], 0);
-	cr_assert(rows != MAP_FAILED);
-	part = st.n_cpus; /* bank 1 of this CPU */
-	for (uint32_t i = 0; i < ASM_BANKS * st.n_cpus * 16; i++) {
+	in_rows = MIN(14, 8 * p.n_cpus);
+	cr_assert_eq(p.state->n_past, 14 - in_rows);
+	rows = p.rows + (size_t)p.n_cpus * 16; /* bank 1 */
+	for (uint32_t i = 0; i < 16 * p.n_cpus; i++) {
+		cr_assert(!p.rows[i].family);
 		if (!rows[i].family)
 			continue;
-		cr_assert(i / 16 >= part && rows[i].moved == 1);
+		cr_assert(rows[i].moved == 1);
 		cr_assert(!rows[i].src_ix && !rows[i].dst_ix);
 		n++;
-		m += i / 16 == part;
+		m += i < 16; /* of this CPU */
 	}
 	cr_assert(n == in_rows && m);
 
 	/* it is as programs and readers need it */
-	cr_assert_eq(kern_load(&cfg, &same, msg, sizeof(msg)), 0, "%s", msg);
-	state_of(&same, &st);
-	cr_assert_eq(st.moved, 1);
-	cr_assert_eq(st.n_past, 14 - in_rows);
-	kern_done(&same);
-	cr_assert_eq(counters_open(again.map_fd, &c), 0);
+	load_again(&p, 0, false);
+	cr_assert_eq(p.state->moved, 1);
+	cr_assert_eq(p.state->n_past, 14 - in_rows);
+	cr_assert_eq(counters_open(p.k.map_fd, &c), 0);
 	counters_flip(c);
 	cr_assert_eq(counters_grace(c), 0);
-	send_from(&again, m, 14, 0);
-	for (uint32_t i = 0; i < 14; i++)
-		x.sent[i] = 1 + i + (i >= m);
-	expect_exact(c, &x);
+	sends(&p, m, 14, 0);
+	expect_exact(c, &p.x);
 	cr_assert_eq(counters_free(c, mono_now(), INT64_C(3600000000000),
 				   &freed),
 		     0);
 	cr_assert_eq(freed, m >= 2 ? m : 0); /* an eighth is worth it */
-	expect_exact(c, &x);
-	send_from(&again, m, 14, 0); /* to rows that are others in the order */
-	for (uint32_t i = m; i < 14; i++)
-		x.sent[i]++;
-	expect_exact(c, &x);
-	expect_exact(c, &x);
+	expect_exact(c, &p.x);
+	sends(&p, m, 14, 0); /* to rows that are others in the order */
+	expect_exact(c, &p.x);
+	expect_exact(c, &p.x);
 	counters_close(c);
-	cr_assert_eq(counters_open(again.map_fd, &c), 0);
-	expect_exact(c, &x);
+	check(&p);
+	rig_close(&r);
+}
+
+/* So many pairs in asm_past, and one that has no family: what an earlier
+ * release made of the free rows that it moved. */
+static void fill_past(const struct kern *k, struct asm_state *state, uint32_t n)
+{
+	struct asm_past *past =
+		map_of(k, ASM_MAP_PAST, (n + 1) * sizeof(*past));
+
+	for (uint32_t i = 1; i <= n; i++)
+		past[i] = (struct asm_past){.src_as = i,
+					    .dst_as = 64512,
+					    .ifindex = 1,
+					    .family = 4,
+					    .total = {i, i, i}};
+	state->n_past = n + 1;
+}
+
+static void on_sum(void *ctx, uint32_t id, const struct asm_row *row)
+{
+	struct sums *s = ctx;
+
+	(void)id;
+	cr_assert_eq(row->packets, row->src_as);
+	s->rows.packets += row->packets;
+	s->pairs++;
+}
+
+/* More pairs than asm_past of the new maps has room for: the others are in rows
+ * that no program takes for a pair's own. The number of rows that is asked for
+ * is the least that is enough. */
+Test(load, moves_more_than_there_is_room_for)
+{
+	const struct counters_sink to = {.pair = on_sum, .port = on_no_port};
+	struct kern_cfg cfg = {.pin_dir = PIN_DIR, .rows = 16};
+	uint32_t need, n, in_rows = 0;
+	const struct asm_row *rows;
+	char msg[KERN_MSG_LEN];
+	struct sums s = {0};
+	struct counters *c;
+	struct pinned p;
+	struct kern k;
+	struct rig r;
+
+	pinned_open(&p, &r, 2000);
+	n = 1000 * p.n_cpus;
+	fill_past(&p.k, p.state, n);
+	cr_assert_eq(kern_load(&cfg, &k, msg, sizeof(msg)), -EINVAL);
+	cr_assert_eq(sscanf(msg,
+			    "counters.rows: the AS pairs counted so far need "
+			    "%u, not 16: raise it",
+			    &need),
+		     1, "%s", msg);
+	cfg.rows = need - 1;
+	cr_assert_eq(kern_load(&cfg, &k, msg, sizeof(msg)), -EINVAL);
+	cfg.rows = need;
+	cr_assert_eq(kern_load(&cfg, &p.k, msg, sizeof(msg)), 0, "%s", msg);
+	look_at(&p);
+	cr_assert_eq(p.n_rows, need + 1);
+	rows = p.rows + (size_t)p.n_cpus * p.n_rows;
+	for (uint32_t i = 0; i < p.n_cpus * p.n_rows; i++) {
+		if (!rows[i].family)
+			continue;
+		cr_assert(rows[i].moved == 1);
+		in_rows++;
+	}
+	cr_assert_eq(in_rows, n - 2 * p.n_cpus * (need + 1));
+	cr_assert_gt(in_rows, 0);
+	cr_assert_eq(counters_open(p.k.map_fd, &c), 0);
+	counters_flip(c);
+	cr_assert_eq(counters_grace(c), 0);
+	cr_assert_eq(counters_read(c, &to, &s), 0);
+	cr_assert_eq(s.pairs, n);
+	cr_assert_eq(s.rows.packets, (uint64_t)n * (n + 1) / 2);
 	counters_close(c);
-	kern_done(&again);
 	rig_close(&r);
 }
 
@@ -1000,200 +1110,63 @@ static bool load_killed(unsigned nth)
 
 /* Killed over the move, wherever pins are half of the one set and half of the
  * other: who comes next ends it. Its index is larger than that of new maps. */
-Test(load, killed_while_it_moves_what_has_no_homes)
+Test(load, killed_while_it_moves)
 {
 	bool killed = true;
+	struct pinned p;
 	unsigned nth;
+	struct rig r;
 
-	stay_on_one_cpu();
+	pinned_open(&p, &r, 1023);
 	for (nth = 0; killed; nth += 3) {
-		struct kern_cfg cfg = {.pin_dir = PIN_DIR};
-		char msg[KERN_MSG_LEN];
-		struct earlier e;
-		struct kern again;
-		struct rig r;
-
-		rig_open_lines(&r, 1024, 40, 128);
-		send_all(&r.k, 40, 1);
-		e = earlier(&r, 1024);
-		earlier_order(&e);
-		set_homes(&r, 0);
+		sends(&p, 0, PAIRS, 1);
+		no_homes(&p);
 		killed = load_killed(nth);
-		cr_assert_eq(kern_load(&cfg, &again, msg, sizeof(msg)), 0,
-			     "%u: %s", nth, msg);
-		send_all(&again, 40, 0);
-		check_pairs(&again, 40, 1);
-		kern_done(&again);
-		rig_close(&r);
+		check_load(&p, 128, true);
 	}
 	cr_assert_gt(nth, 20);
+	rig_close(&r);
 }
 
-/* However few rows there are: what could come meanwhile is no more than what
- * there is room for in the maps that are moved. */
-Test(load, moves_small_maps_that_have_no_homes)
+/* An attempt at it was killed when it had put others into rows and asm_past. */
+Test(load, moves_once_more_what_was_half_moved)
 {
-	struct kern_cfg cfg = {.pin_dir = PIN_DIR};
+	struct kern_cfg cfg = {.pin_dir = PIN_DIR "2",
+			       .rows = 63,
+			       .table_words = 1u << 21};
 	char msg[KERN_MSG_LEN];
-	struct earlier e;
-	struct kern again;
+	struct asm_row *rows;
+	struct pinned p, to;
+	uint32_t need;
 	struct rig r;
+	int past;
 
-	stay_on_one_cpu();
-	rig_open(&r, 16, 10);
-	send_all(&r.k, 10, 1);
-	e = earlier(&r, 16);
-	earlier_order(&e);
-	set_homes(&r, 0);
-	cr_assert_eq(kern_load(&cfg, &again, msg, sizeof(msg)), 0, "%s", msg);
-	check_pairs(&again, 10, 0);
-	kern_done(&again);
+	pinned_open(&p, &r, 63);
+	sends(&p, 0, PAIRS, 1);
+	to = p;
+	(void)kern_unpin(cfg.pin_dir, msg, sizeof(msg));
+	cr_assert_eq(kern_load(&cfg, &to.k, msg, sizeof(msg)), 0, "%s", msg);
+	look_at(&to);
+	fill_past(&to.k, to.state, 100);
+	rows = to.rows + (size_t)to.n_cpus * to.n_rows;
+	for (uint32_t i = 0; i < to.n_cpus * to.n_rows; i++)
+		rows[i] = (struct asm_row){.src_as = 64512 + i,
+					   .dst_as = 64512,
+					   .family = 4,
+					   .moved = 1,
+					   .packets = 1};
+	for (uint32_t c = 0; c < to.n_cpus; c++)
+		to.cpu[to.n_cpus + c].n_used = 63;
+
+	past = p.k.map_fd[ASM_MAP_PAST];
+	p.k.map_fd[ASM_MAP_PAST] = -1; /* so that rows are taken */
+	cr_assert_eq(migrate_totals(p.k.map_fd, to.k.map_fd, &need), 0);
+	p.k.map_fd[ASM_MAP_PAST] = past;
+	check(&to);
+	check_due(&to, false, "rows are left of it");
+	kern_done(&to.k);
+	cr_assert_eq(kern_unpin(cfg.pin_dir, msg, sizeof(msg)), 0, "%s", msg);
 	rig_close(&r);
-}
-
-/* Such a release, gone back to, counts on in these maps; then it is this one's
- * turn again, in the same maps. */
-Test(load, earlier_programs_count_in_the_same_maps)
-{
-	struct earlier e;
-	struct kern again;
-	struct rig r;
-
-	stay_on_one_cpu();
-	rig_open(&r, 64, 40);
-	send_all(&r.k, 40, 1);
-	e = earlier(&r, 64);
-	cr_assert_eq(e.cpu->n_homes, 40);
-	cr_assert_eq(e.cpu->n_rows, 47);
-	for (uint32_t i = 0; i < 8; i++)
-		earlier_packets(&e, i, 5);
-	earlier_books(&r, 40);
-	load_again(&again, &r, false);
-	send_all(&again, 8, 0);
-	check_pairs_by(&again, 40, 0, 8, 6);
-	kern_done(&again);
-	rig_close(&r);
-}
-
-/* It has freed rows: the order is none any more. */
-Test(load, earlier_reader_has_freed_rows)
-{
-	struct earlier e;
-	struct kern again;
-	struct rig r;
-
-	stay_on_one_cpu();
-	rig_open(&r, 64, 40);
-	send_all(&r.k, 40, 1);
-	e = earlier(&r, 64);
-	earlier_order(&e);
-	e.rows[3].nth = 77;
-	cr_assert_lt(e.cpu->n_rows, 47);
-	load_again(&again, &r, true);
-	send_all(&again, 40, 0);
-	check_pairs(&again, 40, 1);
-	kern_done(&again);
-	rig_close(&r);
-}
-
-/* It has freed rows, and its programs have taken as many as there are homes
- * since: their number says nothing any more. */
-Test(load, earlier_programs_took_the_rows_that_were_freed)
-{
-	static const uint32_t taken[] = {7, 8, 23}; /* n_rows: 47, 48, 63 */
-
-	stay_on_one_cpu();
-	for (size_t i = 0; i < sizeof(taken) / sizeof(taken[0]); i++) {
-		struct earlier e;
-		struct kern again;
-		struct rig r;
-
-		rig_open(&r, 64, 40);
-		send_all(&r.k, 40, 1);
-		e = earlier(&r, 64);
-		earlier_order(&e);
-		for (uint32_t n = 0; n < taken[i]; n++)
-			earlier_packets(&e, n, 5);
-		earlier_books(&r, 5 * taken[i]);
-		cr_assert_eq(e.cpu->n_rows, 40 + taken[i]);
-		load_again(&again, &r, true);
-		send_all(&again, 40, 0);
-		check_pairs_by(&again, 40, 1, taken[i], 5);
-		kern_done(&again);
-		rig_close(&r);
-	}
-}
-
-/* Freed after a kill in the middle of freeing them: all of a part, so that its
- * rows are taken from the first one on. */
-Test(load, earlier_programs_took_the_rows_of_a_part_that_was_cleared)
-{
-	struct earlier e;
-	struct kern again;
-	struct rig r;
-
-	stay_on_one_cpu();
-	rig_open(&r, 64, 40);
-	e = earlier(&r, 64);
-	send_all(&r.k, 30, 1);
-	memset(e.rows, 0, 64 * sizeof(*e.rows));
-	e.cpu->n_rows = 0;
-	for (uint32_t n = 0; n < 40; n++)
-		earlier_packets(&e, n, 1 + n);
-	for (uint32_t n = 0; n < 20; n++)
-		earlier_packets(&e, n, 5);
-	/* in the books are 30 * 31 / 2 already */
-	earlier_books(&r, 40 * 41 / 2 + 20 * 5 - 30 * 31 / 2);
-	cr_assert_eq(e.cpu->n_rows, 60);
-	load_again(&again, &r, true);
-	check_pairs_by(&again, 40, 0, 20, 5);
-	kern_done(&again);
-	rig_close(&r);
-}
-
-/* What no program of ours leaves: the rows themselves still tell. */
-Test(load, moves_what_is_out_of_order)
-{
-	enum { N_ROWS, N_HOMES_MORE, N_HOMES_LESS, NTH, RANK, HOMES, KINDS };
-
-	stay_on_one_cpu();
-	for (int kind = 0; kind < KINDS; kind++) {
-		struct earlier e;
-		struct kern again;
-		struct rig r;
-
-		rig_open(&r, 64, 40);
-		send_all(&r.k, 40, 1);
-		e = earlier(&r, 64);
-		switch (kind) {
-		case N_ROWS:
-			e.cpu->n_rows = UINT32_MAX;
-			break;
-		case N_HOMES_MORE:
-			e.cpu->n_homes = 41;
-			break;
-		case N_HOMES_LESS:
-			e.cpu->n_homes = 39;
-			break;
-		case NTH:
-			e.rows[7].nth ^= 1;
-			break;
-		case RANK:
-			/* that of a free one is the place of one in use */
-			for (uint32_t i = 1; i < 64; i++)
-				if (!e.rows[i].family)
-					e.rows[i].rank = i ^ 1;
-			break;
-		case HOMES:
-			set_homes(&r, 64);
-			break;
-		}
-		load_again(&again, &r, true);
-		send_all(&again, 40, 0);
-		check_pairs(&again, 40, 1);
-		kern_done(&again);
-		rig_close(&r);
-	}
 }
 
 struct taker {
@@ -1232,7 +1205,7 @@ Test(load, rows_taken_while_they_are_collected)
 	rig_open(&r, rows, 1);
 	(void)kern_unpin(cfg.pin_dir, msg, sizeof(msg));
 	cr_assert_eq(kern_load(&cfg, &to, msg, sizeof(msg)), 0, "%s", msg);
-	t.rows = map_of(&r, ASM_MAP_ROWS, rows * sizeof(*t.rows));
+	t.rows = map_of(&r.k, ASM_MAP_ROWS, rows * sizeof(*t.rows));
 	cr_assert_eq(pthread_create(&thread, NULL, take_rows, &t), 0);
 	for (unsigned i = 0; i < 200; i++) {
 		uint32_t need;
@@ -1313,8 +1286,8 @@ Test(load, refuses_the_impossible)
 		int rc;
 		const char *says;
 	} bad[] = {
-		{{.pin_dir = PIN_DIR, .rows = 1}, -EINVAL, "rows"},
-		{{.pin_dir = PIN_DIR, .rows = 1u << 21}, -EINVAL, "rows"},
+		{{.pin_dir = PIN_DIR, .rows = (1u << 20) + 1}, -EINVAL, "rows"},
+		{{.pin_dir = PIN_DIR, .rows = UINT32_MAX}, -EINVAL, "rows"},
 		{{.pin_dir = PIN_DIR, .index_lines = 3}, -EINVAL, "power"},
 		{{.pin_dir = PIN_DIR, .table_words = 1000}, -EINVAL, "power"},
 		{{.pin_dir = "/run/nowhere"}, -ENODEV, "mount -t bpf"},

@@ -22,7 +22,6 @@
 #define CPUS  2u
 #define PARTS (CPUS * ASM_BANKS)
 #define ROWS  17u /* 16 of them are used */
-#define HOMES 11u /* the others are behind them */
 #define LINES 2u
 #define ROOM  (PARTS * ROWS)
 #define LEN   77u /* bytes of a packet; 91 on the wire */
@@ -60,10 +59,8 @@ static struct maps *maps_new(void)
 	cr_assert(m != MAP_FAILED);
 	m->state = (struct asm_state){.n_cpus = CPUS,
 				      .rows = ROWS,
-				      .homes = HOMES,
+				      .homes = ROWS - 1,
 				      .index_lines = LINES};
-	for (uint32_t p = 0; p < PARTS; p++)
-		m->cpu[p].n_rows = HOMES;
 	return m;
 }
 
@@ -85,26 +82,22 @@ static struct asm_row *new_row(struct maps *m, uint32_t part, uint32_t pair,
 			       uint32_t *number)
 {
 	struct asm_row *rows = &m->rows[part * ROWS], *r;
-	uint32_t order[HOMES + 1] = {0}, at, n = m->cpu[part].n_homes + 1;
+	uint32_t order[ROWS] = {0}, at, n = m->cpu[part].n_used + 1;
 
-	if (n <= HOMES) {
-		for (uint32_t i = 1; i <= HOMES; i++)
-			order[i] = i ^ rows[i].nth;
-		for (at = n; *number && order[at] != *number; at++)
-			cr_assert_lt(at, HOMES);
-		*number = order[at];
-		order[at] = order[n];
-		order[n] = *number;
-		for (uint32_t i = 1; i <= HOMES; i++) {
-			rows[i].nth = i ^ order[i];
-			rows[order[i]].rank = order[i] ^ i;
-		}
-		m->cpu[part].n_homes = n;
-	} else if (m->cpu[part].n_rows + 1 < ROWS) {
-		*number = ++m->cpu[part].n_rows;
-	} else {
+	if (n == ROWS)
 		return NULL;
+	for (uint32_t i = 1; i < ROWS; i++)
+		order[i] = i ^ rows[i].nth;
+	for (at = n; *number && order[at] != *number; at++)
+		cr_assert_lt(at, ROWS - 1);
+	*number = order[at];
+	order[at] = order[n];
+	order[n] = *number;
+	for (uint32_t i = 1; i < ROWS; i++) {
+		rows[i].nth = i ^ order[i];
+		rows[order[i]].rank = order[i] ^ i;
 	}
+	m->cpu[part].n_used = n;
 	r = &rows[*number];
 	cr_assert(!r->family && !r->packets && !r->moved);
 	r->src_ix = pair + 1;
@@ -128,13 +121,13 @@ static struct asm_row *row_find(struct maps *m, uint32_t part, uint32_t pair,
 				      .src_ix = pair + 1,
 				      .dst_ix = 2 * pair + 1};
 	uint32_t hash = count_hash(&key), tag = hash & ~COUNT_ROW_MASK;
-	uint32_t home = count_home(hash, HOMES), number = 0;
+	uint32_t home = count_home(hash, ROWS), number = 0;
 	struct asm_row *rows = &m->rows[part * ROWS];
 
 	for (uint32_t i = home + 3; i >= home; i--) {
-		if (i <= HOMES && is_pair(&rows[i], pair))
+		if (i < ROWS && is_pair(&rows[i], pair))
 			return &rows[i];
-		if (i <= HOMES && !rows[i].family)
+		if (i < ROWS && !rows[i].family)
 			number = i;
 	}
 	home = number;
@@ -187,12 +180,6 @@ static const struct asm_row *nth(const struct maps *m, uint32_t part,
 	return &rows[n ^ rows[n].nth];
 }
 
-static bool in_use(const struct maps *m, uint32_t part, uint32_t n)
-{
-	return n <= HOMES ? n <= m->cpu[part].n_homes
-			  : n <= m->cpu[part].n_rows;
-}
-
 static void found(uint64_t got[PAIRS], uint32_t src_as, uint32_t dst_as,
 		  const struct asm_measure *v)
 {
@@ -224,8 +211,8 @@ static void exact(const struct world *w, const struct maps *left,
 			struct asm_measure x = {r->packets, r->ip_bytes,
 						r->wire_bytes};
 
-			cr_assert_eq(in_use(&m, p, i), r->family != 0);
-			if (in_use(&m, p, i))
+			cr_assert_eq(i <= m.cpu[p].n_used, r->family != 0);
+			if (r->family)
 				found(got, r->src_as, r->dst_as, &x);
 			else /* the next pairs find nothing in them */
 				cr_assert_eq(r->packets, 0);
@@ -265,13 +252,8 @@ static bool make_plan(struct world *w, uint32_t part, unsigned keep_of_8,
 	uint32_t kept = 0;
 
 	*p = (struct plan){.part = part};
-	for (uint32_t r = 1; r < ROWS; r++) {
+	for (uint32_t r = 1; r <= w->m->cpu[part].n_used; r++) {
 		const struct asm_row *row = nth(w->m, part, r);
-
-		if (!in_use(w->m, part, r))
-			continue;
-		if (r == HOMES + 1)
-			kept = HOMES;
 
 		p->entry[r] = PAST_NONE;
 		for (uint32_t i = 0; i < past_used(&v); i++) {
@@ -421,8 +403,8 @@ Test(past, rows_are_kept_and_given_out_again)
 {
 	struct world w = {.m = maps_new(), .seed = 5};
 	const struct past_maps v = views(w.m);
-	uint32_t homes = 0, behind = HOMES;
 	struct asm_row *was[16];
+	uint32_t kept = 0;
 	struct plan p;
 
 	for (uint32_t pair = 0; pair < 16; pair++)
@@ -433,22 +415,19 @@ Test(past, rows_are_kept_and_given_out_again)
 	/* pairs 2, 3, 6, 7, 10 ... are kept */
 	for (uint32_t n = 1; n < ROWS; n++) {
 		if ((nth(w.m, 0, n)->src_ix - 1) & 2)
-			p.keep[n] = n <= HOMES ? ++homes : ++behind;
+			p.keep[n] = ++kept;
 	}
 	for (uint32_t pair = 0; pair < 16; pair++)
 		was[pair] = row_find(w.m, 0, pair, false);
 	past_empty(&v, 0, p.entry, p.keep);
-	cr_assert_eq(w.m->cpu[0].n_homes, homes);
-	cr_assert_eq(w.m->cpu[0].n_rows, behind);
-	cr_assert_eq(homes + behind - HOMES, 8);
+	cr_assert(kept == 8 && w.m->cpu[0].n_used == 8);
 	cr_assert_eq(w.m->state.freed_rows, 8);
 	cr_assert_eq(past_used(&v), 16);
 	for (uint32_t pair = 0; pair < 16; pair++) {
 		const struct asm_row *r = row_find(w.m, 0, pair, false);
 
 		cr_assert_eq(r != NULL, (pair & 2) != 0);
-		if (r && was[pair] - w.m->rows <= HOMES)
-			cr_assert_eq(r, was[pair]);
+		cr_assert(!r || r == was[pair]);
 		cr_assert(!r || (!r->packets && !r->ip_bytes));
 	}
 	for (uint32_t pair = 20; pair < 28; pair++)
@@ -485,7 +464,7 @@ Test(past, damaged_state_stays_inside)
 
 	m->state.emptied = PARTS + 1;
 	m->state.n_past = UINT64_MAX;
-	m->cpu[1].n_rows = UINT32_MAX;
+	m->cpu[1].n_rows = m->cpu[1].n_used = UINT32_MAX;
 	m->past[3].pending = 1;
 	past_resume(&v);
 	cr_assert_eq(m->state.emptied, 0);
@@ -493,25 +472,20 @@ Test(past, damaged_state_stays_inside)
 	cr_assert_eq(m->past[3].pending, 0);
 	m->state.emptied = 2;
 	past_resume(&v);
-	cr_assert_eq(m->cpu[1].n_rows, HOMES);
-	m->cpu[1].n_homes = m->cpu[1].n_rows = UINT32_MAX;
+	cr_assert(!m->cpu[1].n_used && m->cpu[1].n_rows == ROWS - 1);
+	m->cpu[1].n_used = UINT32_MAX;
 	for (uint32_t i = 0; i < ROWS; i++) {
 		m->rows[ROWS + i].nth = (i & 1 ? 0xffffffff : 17) - i;
 		m->rows[ROWS + i].rank = UINT32_MAX;
 		p.keep[i] = i;
 		p.entry[i] = PAST_NONE;
 	}
-	for (unsigned i = 0; i < 2; i++) {
-		before = *m;
-		past_empty(&v, 1, p.entry, p.keep);
-		/* whatever it made of them, it is in their own part */
-		cr_assert(
-			!memcmp(m->rows, before.rows, ROWS * sizeof(*m->rows)));
-		cr_assert(!memcmp(m->rows + 2 * ROWS, before.rows + 2 * ROWS,
-				  2 * ROWS * sizeof(*m->rows)));
-		cr_assert(m->cpu[1].n_homes <= (i ? ROWS - 1 : HOMES));
-		cr_assert_lt(m->cpu[1].n_rows, ROWS);
-		m->state.homes = m->cpu[1].n_homes = UINT32_MAX;
-	}
+	before = *m;
+	past_empty(&v, 1, p.entry, p.keep);
+	/* whatever it made of them, it is in their own part */
+	cr_assert(!memcmp(m->rows, before.rows, ROWS * sizeof(*m->rows)));
+	cr_assert(!memcmp(m->rows + 2 * ROWS, before.rows + 2 * ROWS,
+			  2 * ROWS * sizeof(*m->rows)));
+	cr_assert_lt(m->cpu[1].n_used, ROWS);
 	(void)munmap(m, sizeof(*m));
 }

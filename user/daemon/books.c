@@ -313,17 +313,11 @@ void books_configure(struct books *b, const struct config *cfg)
 			     cfg->drain_interval_ms);
 }
 
-void books_go(struct books *b)
-{
-	counters_shut(b->counters, false);
-}
-
 void books_stop(struct books *b)
 {
 	if (!b || b->stopped)
 		return;
 	b->stopped = true;
-	counters_shut(b->counters, true);
 	(void)uv_timer_stop(&b->timer);
 	save(b, mono_now(), true);
 }

@@ -24,9 +24,6 @@ int books_start(uv_loop_t *loop, const int fds[ASM_MAP_COUNT], uint64_t maps_id,
 		const struct config *cfg, void (*cut)(void *ctx), void *ctx,
 		struct books **ret);
 
-/* The programs are those of this release: see counters_shut(). */
-void books_go(struct books *b);
-
 /* A reload. */
 void books_configure(struct books *b, const struct config *cfg);
 

@@ -164,7 +164,6 @@ static void on_go(struct meter *m)
 	if (!m->started || m->going)
 		return;
 	m->going = true;
-	books_go(m->books);
 	err = peers_start(&m->loop, m->cfg, m->routes, &m->peers, text,
 			  sizeof(text));
 	if (err)

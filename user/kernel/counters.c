@@ -107,11 +107,11 @@ static int map_all(struct counters *c, const int fds[ASM_MAP_COUNT])
 	if (rc)
 		return rc;
 	st = c->state_map.p;
-	if (st->abi_version != ASM_ABI_VERSION || !st->n_cpus || !st->rows)
+	if (st->abi_version != ASM_ABI_VERSION || !st->n_cpus ||
+	    !rows_are_homes(st))
 		return -EPROTO;
 	c->n_cpus = st->n_cpus;
 	c->rows = st->rows;
-	c->homes = st->homes;
 	banks_cpus = (size_t)ASM_BANKS * c->n_cpus;
 	rc = view_open(&c->ifs_map, fds[ASM_MAP_IFS],
 		       sizeof(struct asm_if) * ASM_IF_SLOTS, PROT_READ);
@@ -218,9 +218,9 @@ static void books_add(struct asm_books *to, const struct asm_books *b)
 }
 
 const struct asm_row *counters_rows(const struct counters *c, uint32_t part,
-				    struct rows_used *ret)
+				    uint32_t *ret_used)
 {
-	*ret = rows_used(&c->past.cpu[part], c->rows, c->homes);
+	*ret_used = rows_used(&c->past.cpu[part], c->rows);
 	return c->past.rows + (size_t)part * c->rows;
 }
 
@@ -229,23 +229,21 @@ const struct asm_row *counters_rows(const struct counters *c, uint32_t part,
  * touched. */
 static int rows_learn(struct counters *c, uint32_t at)
 {
-	struct rows_used *known = &c->known[at], used;
+	uint32_t used, *known = &c->known[at];
 	const struct asm_row *rows = counters_rows(c, at, &used);
 
-	if (rows_count(&used) && !c->pair_of_row[at]) {
+	if (used && !c->pair_of_row[at]) {
 		c->pair_of_row[at] = calloc(c->rows, sizeof(uint32_t));
 		if (!c->pair_of_row[at])
 			return -ENOMEM;
 	}
-	while (rows_count(known) < rows_count(&used)) {
-		uint32_t *n = known->n_homes < used.n_homes ? &known->n_homes
-							    : &known->n_rows;
-		uint32_t r = row_nth(rows, *n + 1, c->rows);
+	while (*known < used) {
+		uint32_t r = row_nth(rows, *known + 1, c->rows);
 		uint32_t id = pair_find(c, &rows[r]);
 
 		if (id == PAIR_NONE)
 			return -ENOMEM;
-		c->pair_of_row[at][++*n] = id;
+		c->pair_of_row[at][++*known] = id;
 	}
 	return 0;
 }
@@ -253,11 +251,10 @@ static int rows_learn(struct counters *c, uint32_t at)
 static void rows_sum(struct counters *c, uint32_t at, struct asm_measure *sums)
 {
 	const uint32_t *ids = c->pair_of_row[at];
-	struct rows_used u;
-	const struct asm_row *rows = counters_rows(c, at, &u);
+	uint32_t used;
+	const struct asm_row *rows = counters_rows(c, at, &used);
 
-	ROWS_EACH(&u, n)
-	{
+	for (uint32_t n = 1; n <= used; n++) {
 		const struct asm_row *row = &rows[row_nth(rows, n, c->rows)];
 		struct asm_measure *s = &sums[ids[n]];
 
@@ -385,11 +382,8 @@ int counters_open(const int fds[ASM_MAP_COUNT], struct counters **ret)
 	if (!c->pair_of_row || !c->known || !c->emptied || !c->ports[0] ||
 	    !c->ports[1])
 		goto out;
-	for (size_t i = 0; i < banks_cpus; i++) {
-		c->known[i] =
-			rows_used(&(struct asm_cpu){0}, c->rows, c->homes);
+	for (size_t i = 0; i < banks_cpus; i++)
 		c->emptied[i] = mono_now();
-	}
 	past_resume(&c->past); /* before the first flip */
 	rc = pairs_grow(c);
 	if (!rc)
@@ -432,13 +426,6 @@ void counters_close(struct counters *c)
 	view_close(&c->ifs_map);
 	view_close(&c->state_map);
 	free(c);
-}
-
-void counters_shut(struct counters *c, bool shut)
-{
-	struct asm_state *st = c->state_map.p;
-
-	__atomic_store_n(&st->homes_shut, shut, __ATOMIC_RELEASE);
 }
 
 void counters_flip(struct counters *c)
@@ -484,13 +471,10 @@ void counters_stats(const struct counters *c, struct counters_stats *ret)
 	const struct asm_state *st = c->state_map.p;
 	uint32_t used = 0;
 
-	for (size_t i = 0; i < (size_t)ASM_BANKS * c->n_cpus; i++) {
-		uint32_t n = rows_count(&c->known[i]);
-
-		used = n > used ? n : used;
-	}
+	for (size_t i = 0; i < (size_t)ASM_BANKS * c->n_cpus; i++)
+		used = c->known[i] > used ? c->known[i] : used;
 	*ret = (struct counters_stats){.rows_used_max = used,
-				       .rows = c->rows,
+				       .rows = c->rows - 1,
 				       .pairs = c->n_pairs,
 				       .past = past_used(&c->past),
 				       .past_room = past_room(&c->past),

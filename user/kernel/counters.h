@@ -47,7 +47,7 @@ struct counters_sink {
 
 struct counters_stats {
 	uint32_t rows_used_max; /* fullest bank and CPU, when last read */
-	uint32_t rows;          /* room per bank and CPU */
+	uint32_t rows;          /* room per bank and CPU: counters.rows */
 	uint32_t pairs;         /* distinct pairs known to this process */
 	uint32_t past;          /* of them, those of which rows were freed */
 	uint32_t past_room;
@@ -59,13 +59,9 @@ struct counters_stats {
 };
 
 /* fds[i] is the descriptor of map i (enum asm_map); they stay the caller's.
- * -EPROTO: the maps are of another ABI version. */
+ * -EPROTO: the maps are of another ABI version, or not moved yet (load.h). */
 int counters_open(const int fds[ASM_MAP_COUNT], struct counters **ret);
 void counters_close(struct counters *c);
-
-/* Whether homes that are free shall stay so (asm_state.homes_shut): from the
- * end of a reader to the next one of this release. */
-void counters_shut(struct counters *c, bool shut);
 
 void counters_flip(struct counters *c);
 int counters_grace(struct counters *c);

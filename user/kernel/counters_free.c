@@ -20,8 +20,7 @@
 
 static bool is_crowded(const struct counters *c, uint32_t part)
 {
-	return (uint64_t)rows_count(&c->known[part]) * 8 >=
-	       (uint64_t)(c->rows - 1) * 7;
+	return (uint64_t)c->known[part] * 8 >= (uint64_t)(c->rows - 1) * 7;
 }
 
 bool counters_crowded(const struct counters *c, struct mono now,
@@ -42,7 +41,7 @@ struct look {
 	struct mono now;
 	int64_t quiet_ns;
 	const struct asm_row *rows;
-	struct rows_used used, kept;
+	uint32_t used, kept;
 	uint32_t *keep, *entry; /* of the n-th row; as past_empty() has them */
 	uint32_t freed;
 };
@@ -67,23 +66,17 @@ static bool is_quiet(const struct counters *c, uint32_t part, uint32_t n,
 
 static void choose(const struct counters *c, uint32_t part, struct look *k)
 {
-	k->kept = (struct rows_used){k->used.homes, 0, k->used.homes};
-	ROWS_EACH(&k->used, n)
-	{
-		uint32_t *kept =
-			n <= k->used.homes ? &k->kept.n_homes : &k->kept.n_rows;
-
-		k->keep[n] = is_quiet(c, part, n, k) ? 0 : ++*kept;
-	}
-	k->freed = rows_count(&k->used) - rows_count(&k->kept);
+	k->kept = 0;
+	for (uint32_t n = 1; n <= k->used; n++)
+		k->keep[n] = is_quiet(c, part, n, k) ? 0 : ++k->kept;
+	k->freed = k->used - k->kept;
 }
 
 /* The entry of each row that has something. -ENOSPC: there is no room. Entries
  * made before that was found out stay, for when it is tried again. */
 static int find_entries(struct counters *c, uint32_t part, struct look *k)
 {
-	ROWS_EACH(&k->used, n)
-	{
+	for (uint32_t n = 1; n <= k->used; n++) {
 		struct pair *p = &c->pairs[c->pair_of_row[part][n]];
 		const struct asm_row *row = nth(c, k, n);
 		int rc = 0;
@@ -112,8 +105,7 @@ static void move(struct counters *c, uint32_t part, const struct look *k)
 	struct asm_measure *to = c->sums[SUMS_PAST];
 	uint32_t *ids = c->pair_of_row[part];
 
-	ROWS_EACH(&k->used, n)
-	{
+	for (uint32_t n = 1; n <= k->used; n++) {
 		const struct asm_row *row = nth(c, k, n);
 		uint32_t id = ids[n];
 

@@ -39,13 +39,13 @@ struct counters {
 	int state_fd, past_fd; /* the caller's */
 	int grace_fd;
 	uint32_t n_cpus;
-	uint32_t rows, homes;
+	uint32_t rows;
 	uint32_t quiet; /* the bank that was left by the last flip */
 
 	/* of each part, that is [bank * n_cpus + cpu] */
-	uint32_t **pair_of_row;  /* [n], of the n-th row; lazily */
-	struct rows_used *known; /* of these it is filled */
-	struct mono *emptied;    /* when rows were freed there; or the start */
+	uint32_t **pair_of_row; /* [n], of the n-th row; lazily */
+	uint32_t *known;        /* of so many rows it is filled */
+	struct mono *emptied;   /* when rows were freed there; or the start */
 	struct mono looked[ASM_BANKS];
 
 	struct pair *pairs;
@@ -66,8 +66,8 @@ struct counters {
 #define PAST_AHEAD 16384u
 int counters_map_past(struct counters *c);
 
-/* The rows of a part, and which of them are in use (row_nth() in index.h). */
+/* The rows of a part, and how many are in use (row_nth() in index.h). */
 const struct asm_row *counters_rows(const struct counters *c, uint32_t part,
-				    struct rows_used *ret);
+				    uint32_t *ret_used);
 
 #endif

@@ -83,15 +83,36 @@ static uint32_t round_up_pow2(uint32_t v)
 	return p;
 }
 
+/* Rows of the maps: row 0 is not used. */
+static uint32_t map_rows(const struct kern_cfg *cfg)
+{
+	return cfg->rows + 1;
+}
+
+/* With row 0 they are never as many as are given (asmeter/abi.h, "OTHER
+ * RELEASES"), and no more than 2^20: row numbers have 20 bits. */
+static uint32_t rows_made(uint32_t given)
+{
+	bool most = given == KERN_ROWS_MAX || given == KERN_ROWS_MAX - 1;
+
+	return most ? given - 2 : given;
+}
+
+static struct kern_cfg cfg_of(const struct asm_state *st)
+{
+	return (struct kern_cfg){.rows = st->rows - 1,
+				 .index_lines = st->index_lines,
+				 .table_words = st->table_words,
+				 .n_cpus = st->n_cpus};
+}
+
 void kern_cfg_fill(struct kern_cfg *cfg)
 {
 	cfg->pin_dir = pins_dir(cfg->pin_dir);
 	if (!cfg->rows)
 		cfg->rows = KERN_ROWS_DEFAULT;
-	if (!cfg->homes)
-		cfg->homes = count_homes(cfg->rows);
-	/* as many slots as rows: when all are in use 0.43 of them are in the
-	 * index, which is seven in a line of 16 in the mean */
+	/* as many slots as rows: when all are in use 0.24 of them are in the
+	 * index, which is four in a line of 16 in the mean */
 	if (!cfg->index_lines)
 		cfg->index_lines = round_up_pow2(cfg->rows / ASM_INDEX_WAYS);
 	if (!cfg->table_words)
@@ -106,7 +127,7 @@ uint64_t kern_cfg_bytes(const struct kern_cfg *cfg)
 	uint64_t part;
 
 	kern_cfg_fill(&c);
-	part = (uint64_t)c.rows *
+	part = (uint64_t)map_rows(&c) *
 		       (sizeof(struct asm_row) + sizeof(struct asm_past)) +
 	       (uint64_t)c.index_lines * sizeof(struct asm_index_line) +
 	       ASM_PORT_SLOTS * sizeof(struct asm_port) +
@@ -121,13 +142,13 @@ static int cfg_check(const struct kern_cfg *c, char *msg, size_t msg_len)
 {
 	const char *why = NULL;
 
-	if (c->rows < 2 || c->rows > KERN_ROWS_MAX)
-		why = "rows must be 2 to 1048576";
+	if (c->rows >= KERN_ROWS_MAX)
+		why = "rows must be 1 to 1048576";
 	else if (c->index_lines & (c->index_lines - 1))
 		why = "index lines must be a power of two";
 	else if (c->table_words & (c->table_words - 1))
 		why = "table words must be a power of two";
-	else if ((uint64_t)c->rows * ASM_BANKS * c->n_cpus > UINT32_MAX)
+	else if ((uint64_t)map_rows(c) * ASM_BANKS * c->n_cpus > UINT32_MAX)
 		why = "too many rows for this number of CPUs: lower rows";
 	if (!why)
 		return 0;
@@ -263,10 +284,10 @@ static int state_match(const struct asm_state *st, struct kern_cfg *cfg,
 {
 	uint32_t *const sizes[] = {&cfg->rows, &cfg->index_lines,
 				   &cfg->table_words, &cfg->n_cpus};
-	const uint32_t have[] = {st->rows, st->index_lines, st->table_words,
-				 st->n_cpus};
-	bool rows_given = cfg->rows && cfg->rows != st->rows;
-	bool lines_given = cfg->index_lines, other = false;
+	const struct kern_cfg c = cfg_of(st);
+	const uint32_t have[] = {c.rows, c.index_lines, c.table_words,
+				 c.n_cpus};
+	bool other = false;
 
 	if (st->abi_version != ASM_ABI_VERSION) {
 		msg_set(msg, msg_len,
@@ -283,9 +304,6 @@ static int state_match(const struct asm_state *st, struct kern_cfg *cfg,
 			*sizes[i] = have[i];
 		other |= *sizes[i] != have[i];
 	}
-	if (other && rows_given && !lines_given)
-		cfg->index_lines = 0; /* follows from rows */
-	cfg->homes = other ? 0 : st->homes;
 	return other ? -ESTALE : 0;
 }
 
@@ -415,10 +433,9 @@ static int adopt(struct kern_cfg *cfg, struct kern *k, char *msg,
 	return rc;
 }
 
-/* Of maps that fit: -ESTALE when their rows are not as this release makes them.
- * The index becomes as large as the new ones need it, if that was left open. */
-static int adopt_rows(struct kern_cfg *cfg, bool lines_open, struct kern *k,
-		      char *msg, size_t msg_len)
+/* Maps that fit: -ESTALE when their rows are not as this release has them. */
+static int adopt_rows(const struct kern_cfg *cfg, struct kern *k, char *msg,
+		      size_t msg_len)
 {
 	bool due;
 	int rc = migrate_is_due(k->map_fd, &due);
@@ -428,13 +445,8 @@ static int adopt_rows(struct kern_cfg *cfg, bool lines_open, struct kern *k,
 			strerror(-rc));
 		return rc;
 	}
-	if (!due)
-		return 0;
-	if (lines_open)
-		cfg->index_lines = 0;
-	cfg->homes = 0;
-	k->adopted = false;
-	return -ESTALE;
+	k->adopted = !due;
+	return due ? -ESTALE : 0;
 }
 
 /* -------------------------------------------------------------- loading */
@@ -452,8 +464,7 @@ static int configure(struct asmeter_bpf *skel, const struct kern_cfg *cfg,
 	int rc = 0;
 
 	skel->rodata->cfg.n_cpus = cfg->n_cpus;
-	skel->rodata->cfg.rows = cfg->rows;
-	skel->rodata->cfg.homes = cfg->homes;
+	skel->rodata->cfg.rows = map_rows(cfg);
 	skel->rodata->cfg.line_mask = cfg->index_lines - 1;
 	skel->rodata->cfg.word_mask = cfg->table_words - 1;
 	for (unsigned i = 0; i < ASM_MAP_COUNT && !rc; i++)
@@ -465,7 +476,7 @@ static int configure(struct asmeter_bpf *skel, const struct kern_cfg *cfg,
 						      ASM_DIRS);
 	if (!rc && !k->had[ASM_MAP_PAST])
 		rc = bpf_map__set_max_entries(skel->maps.asm_past,
-					      parts * cfg->rows);
+					      parts * map_rows(cfg));
 	if (!rc && !k->had[ASM_MAP_TABLE])
 		rc = bpf_map__set_value_size(skel->maps.asm_table,
 					     cfg->table_words * 4);
@@ -481,7 +492,7 @@ static int configure(struct asmeter_bpf *skel, const struct kern_cfg *cfg,
 					      parts * cfg->index_lines);
 	if (!rc)
 		rc = bpf_map__set_max_entries(skel->maps.asm_rows,
-					      parts * cfg->rows);
+					      parts * map_rows(cfg));
 	return rc;
 }
 
@@ -489,13 +500,13 @@ static int write_state(const struct kern_cfg *cfg, int fd, int cpu_fd)
 {
 	struct asm_state st = {.abi_version = ASM_ABI_VERSION,
 			       .n_cpus = cfg->n_cpus,
-			       .rows = cfg->rows,
-			       .homes = cfg->homes,
+			       .rows = map_rows(cfg),
+			       .homes = cfg->rows,
 			       .index_lines = cfg->index_lines,
 			       .table_words = cfg->table_words,
 			       .n_as = 1,
 			       .created_at = (uint64_t)time(NULL)};
-	const struct asm_cpu cpu = {.n_rows = cfg->homes};
+	const struct asm_cpu cpu = {.n_rows = cfg->rows};
 	uint32_t zero = 0;
 
 	for (uint32_t p = 0; p < ASM_BANKS * cfg->n_cpus; p++) {
@@ -791,8 +802,8 @@ static int open_aside(const char *dir, const struct kern *old, struct kern *ret)
  */
 static int resume(const char *dir, char *msg, size_t msg_len)
 {
-	struct kern_cfg c = {.pin_dir = dir};
-	struct asm_state st = {0};
+	struct kern_cfg c;
+	struct asm_state st;
 	struct kern old, k;
 	int rc;
 
@@ -804,11 +815,8 @@ static int resume(const char *dir, char *msg, size_t msg_len)
 	if (!rc)
 		rc = read_state(k.map_fd[ASM_MAP_STATE], &st);
 	if (!rc) {
-		c.rows = st.rows;
-		c.homes = st.homes;
-		c.index_lines = st.index_lines;
-		c.table_words = st.table_words;
-		c.n_cpus = st.n_cpus;
+		c = cfg_of(&st);
+		c.pin_dir = dir;
 		k.adopted = true;
 		rc = load_object(&c, &k, msg, msg_len);
 	}
@@ -889,13 +897,16 @@ int kern_load(const struct kern_cfg *cfg, struct kern *ret, char *msg,
 	rc = resume(c.pin_dir, msg, msg_len);
 	if (rc)
 		goto out;
+	c.rows = rows_made(c.rows);
 	rc = adopt(&c, &k, msg, msg_len);
 	if (!rc)
-		rc = adopt_rows(&c, !cfg->index_lines, &k, msg, msg_len);
-	if (rc == -ESTALE)
+		rc = adopt_rows(&c, &k, msg, msg_len);
+	if (rc == -ESTALE) {
+		c.index_lines = cfg->index_lines; /* or follows from rows */
 		rc = resize(&c, &k, msg, msg_len);
-	else if (!rc || rc == -ENOENT)
+	} else if (!rc || rc == -ENOENT) {
 		rc = load_and_pin(&c, &k, msg, msg_len);
+	}
 	if (!rc) {
 		*ret = k;
 		kern_zero(&k);
@@ -953,13 +964,11 @@ int kern_load_variant(const struct kern *k, enum kern_prog prog,
 	struct asm_state st;
 	int rc = skel ? read_state(k->map_fd[ASM_MAP_STATE], &st) : -errno;
 
+	if (!rc && !rows_are_homes(&st))
+		rc = -EPROTO; /* they have programs of their own */
 	if (rc)
 		goto out;
-	c = (struct kern_cfg){.rows = st.rows,
-			      .homes = st.homes,
-			      .index_lines = st.index_lines,
-			      .table_words = st.table_words,
-			      .n_cpus = st.n_cpus};
+	c = cfg_of(&st);
 	all.adopted = true;
 	for (unsigned i = 0; i < ASM_MAP_COUNT; i++)
 		all.had[i] = true;

@@ -24,7 +24,7 @@
 #define KERN_MSG_LEN 512
 
 #define KERN_ROWS_DEFAULT        (1u << 17)
-#define KERN_ROWS_MAX            (1u << 20)
+#define KERN_ROWS_MAX            (1u << 20) /* given; two fewer are made */
 #define KERN_TABLE_WORDS_DEFAULT (1u << 23)
 
 enum kern_prog {
@@ -41,8 +41,7 @@ enum kern_prog {
 /* Zero (or NULL) means the default in every member. */
 struct kern_cfg {
 	const char *pin_dir;  /* ASM_PIN_DIR */
-	uint32_t rows;        /* per bank and CPU, row 0 included */
-	uint32_t homes;       /* of them; from rows */
+	uint32_t rows;        /* per bank and CPU: counters.rows */
 	uint32_t index_lines; /* per bank and CPU, 2^n; from rows */
 	uint32_t table_words; /* 2^n */
 	uint32_t n_cpus;      /* possible CPUs */

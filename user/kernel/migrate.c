@@ -145,12 +145,13 @@ static struct asm_row row_of(const struct asm_past *e)
 
 /* One row a pair, with its sum over banks, CPUs and what rows had that were
  * freed. All rows are looked at, in whatever order a release keeps them: those
- * that are free have no family. Where programs count meanwhile, rows that they
- * take may be missing. *ret is the caller's. */
+ * that are free have no family, nor has the one pair that an earlier release
+ * makes of them when it moves the counts. Where programs count meanwhile, rows
+ * that they take may be missing. *ret is the caller's. */
 static int collect(const struct set *s, struct asm_row **ret, size_t *ret_n)
 {
 	const struct past_maps past = past_of(s);
-	size_t rows = (size_t)s->parts * s->state->rows, room, n, kept = 0;
+	size_t rows = (size_t)s->parts * s->state->rows, room, n = 0, kept = 0;
 	struct asm_row *v;
 	uint32_t freed;
 
@@ -161,8 +162,10 @@ static int collect(const struct set *s, struct asm_row **ret, size_t *ret_n)
 	v = malloc((room + 1) * sizeof(*v));
 	if (!v)
 		return -ENOMEM;
-	for (n = 0; n < freed; n++)
-		v[n] = row_of(&s->past[n]);
+	for (uint32_t i = 0; i < freed; i++) {
+		if (s->past[i].family)
+			v[n++] = row_of(&s->past[i]);
+	}
 	for (size_t r = 0; r < rows && n < room; r++) {
 		if (s->rows[r].family)
 			v[n++] = moved(&s->rows[r]);
@@ -206,12 +209,12 @@ static uint32_t rows_each(const struct set *from, const struct set *to,
 	return (uint32_t)((n + n_cpus - 1) / n_cpus);
 }
 
-/* asm_state.rows with which so many pairs find room. */
+/* counters.rows with which so many pairs find room. */
 static uint32_t rows_needed(const struct set *to, size_t pairs)
 {
 	size_t n_cpus = to->state->n_cpus, per_row = n_cpus + to->parts;
 
-	return (uint32_t)((pairs + n_cpus + per_row - 1) / per_row);
+	return (uint32_t)((pairs + n_cpus - 1) / per_row);
 }
 
 /*
@@ -225,7 +228,7 @@ static int put_rows(const struct set *from, const struct set *to,
 {
 	const struct past_maps past = past_of(to);
 	uint32_t n_cpus = to->state->n_cpus, each = rows_each(from, to, n);
-	size_t rest = (size_t)each * n_cpus, homes = to->state->homes, at = 0;
+	size_t rest = (size_t)each * n_cpus, at = 0;
 
 	*ret_rows = rows_needed(to, n);
 	if (each >= to->state->rows)
@@ -246,8 +249,7 @@ static int put_rows(const struct set *from, const struct set *to,
 		/* an attempt that was killed may have put others there */
 		memset(rows, 0, to->state->rows * sizeof(*rows));
 		memcpy(rows + 1, v + at, count * sizeof(*v));
-		to->cpu[n_cpus + c].n_homes = (uint32_t)MIN(count, homes);
-		to->cpu[n_cpus + c].n_rows = (uint32_t)MAX(count, homes);
+		to->cpu[n_cpus + c].n_used = (uint32_t)count;
 		at += count;
 	}
 	return 0;
@@ -294,29 +296,24 @@ static void put_ports(const struct set *from, const struct set *to)
 static bool is_in_order(const struct set *s, uint32_t part)
 {
 	const struct asm_row *rows = s->rows + (size_t)part * s->state->rows;
-	const struct asm_cpu *cpu = &s->cpu[part];
+	const uint32_t *n_used = &s->cpu[part].n_used;
 	uint32_t homes = s->state->homes;
-	uint32_t n_rows = __atomic_load_n(&cpu->n_rows, __ATOMIC_RELAXED);
 
-	if (n_rows < homes || n_rows >= s->state->rows)
+	if (s->cpu[part].n_rows != homes)
 		return false;
-	for (uint32_t n = 1; n < s->state->rows; n++) {
-		const uint32_t *in_use =
-			n > homes ? &cpu->n_rows : &cpu->n_homes;
-		uint32_t was = __atomic_load_n(in_use, __ATOMIC_ACQUIRE);
+	for (uint32_t n = 1; n <= homes; n++) {
+		uint32_t was = __atomic_load_n(n_used, __ATOMIC_ACQUIRE);
 		uint32_t r = n ^ rows[n].nth;
 		bool used;
 
-		if (n > homes ? r != n : r - 1 >= homes)
-			return false;
-		if ((r ^ rows[r].rank) != n)
+		if (r - 1 >= homes || (r ^ rows[r].rank) != n)
 			return false;
 		used = __atomic_load_n(&rows[r].family, __ATOMIC_ACQUIRE);
-		if (used ? n > __atomic_load_n(in_use, __ATOMIC_ACQUIRE)
+		if (used ? n > __atomic_load_n(n_used, __ATOMIC_ACQUIRE)
 			 : n <= was)
 			return false;
 	}
-	return __atomic_load_n(&cpu->n_homes, __ATOMIC_RELAXED) <= homes;
+	return __atomic_load_n(n_used, __ATOMIC_RELAXED) <= homes;
 }
 
 /* A CPU that takes a row just now may be seen to have done the half of it. */
@@ -326,8 +323,8 @@ static bool is_due(const struct set *s)
 {
 	const struct asm_state *st = s->state;
 
-	if (!st->homes || st->homes >= st->rows)
-		return st->homes || count_homes(st->rows);
+	if (!rows_are_homes(st))
+		return true;
 	for (uint32_t p = 0; p < s->parts; p++) {
 		unsigned looks = 0;
 
@@ -392,7 +389,6 @@ int migrate_prepare(const int from[ASM_MAP_COUNT], const int to[ASM_MAP_COUNT],
 		put_table(&a, &b);
 		b.state->n_as = a.state->n_as;
 		b.state->created_at = a.state->created_at;
-		b.state->homes_shut = 1; /* until a meter opens them */
 		b.state->freed_rows = a.state->freed_rows;
 		b.state->freed_times = a.state->freed_times;
 	}

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * From pinned maps of other sizes, or those of an earlier release that have no
- * homes (asmeter/abi.h), to new ones, with nothing lost: what kern_load() does
- * when it finds others than it needs.
+ * From pinned maps of other sizes or of another release (asmeter/abi.h) to new
+ * ones, with nothing lost: what kern_load() does when it finds others than it
+ * needs.
  *
  * Interfaces, AS indexes and, when its size stays, the prefix table are the
  * same maps before and after. The new programs write to bank 0 of the new maps
@@ -26,8 +26,8 @@
 #include "asmeter/abi.h"
 
 /* Whether the rows of pinned maps are not as programs and readers of this
- * release need them, homes in their order: they are of an earlier release, or
- * one was gone back to and has freed some. Looks at each row. 0 or -errno. */
+ * release need them: they are of another one, or damaged. Looks at each row. 0
+ * or -errno. */
 int migrate_is_due(const int fds[ASM_MAP_COUNT], bool *ret);
 
 /* Step 1, into maps that nobody uses yet: what asm_state knows, and the prefix

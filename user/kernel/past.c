@@ -32,9 +32,9 @@ static struct asm_row *part_nth(const struct past_maps *m, uint32_t part,
 	return &rows[row_nth(rows, n, m->state->rows)];
 }
 
-static struct rows_used part_used(const struct past_maps *m, uint32_t part)
+static uint32_t part_used(const struct past_maps *m, uint32_t part)
 {
-	return rows_used(&m->cpu[part], m->state->rows, m->state->homes);
+	return rows_used(&m->cpu[part], m->state->rows);
 }
 
 uint32_t past_room(const struct past_maps *m)
@@ -70,10 +70,9 @@ uint32_t past_add(const struct past_maps *m, const struct asm_row *row)
 static void announce(const struct past_maps *m, uint32_t part,
 		     const uint32_t *entry)
 {
-	struct rows_used u = part_used(m, part);
+	uint32_t used = part_used(m, part);
 
-	ROWS_EACH(&u, n)
-	{
+	for (uint32_t n = 1; n <= used; n++) {
 		struct asm_past *e;
 
 		if (entry[n] == PAST_NONE)
@@ -108,37 +107,21 @@ static void clear(struct asm_row *row, bool keep)
 	*row = left;
 }
 
-/* The kept ones are the first in the order, with nothing in them. A home stays
- * where it is, those behind the homes move together. */
+/* The kept ones stay where they are, and are the first in the order, with
+ * nothing in them. */
 static void clear_rows(const struct past_maps *m, uint32_t part,
 		       const uint32_t *keep)
 {
 	struct asm_row *rows = part_rows(m, part);
-	struct rows_used u = part_used(m, part), kept = {u.homes, 0, u.homes};
+	uint32_t used = part_used(m, part), kept = 0;
 
-	for (uint32_t n = 1; n <= u.n_homes; n++) {
+	for (uint32_t n = 1; n <= used; n++) {
 		clear(part_nth(m, part, n), keep[n]);
 		if (keep[n])
-			swap(rows, ++kept.n_homes, n, m->state->rows);
-	}
-	for (uint32_t n = u.homes + 1; n <= u.n_rows; n++) {
-		struct asm_row row = rows[n];
-
-		clear(&row, keep[n]);
-		memset(&rows[n], 0, sizeof(row));
-		if (keep[n])
-			rows[++kept.n_rows] = row;
+			swap(rows, ++kept, n, m->state->rows);
 	}
 	step();
-	m->cpu[part].n_homes = kept.n_homes;
-	m->cpu[part].n_rows = kept.n_rows;
-}
-
-static bool is_at_home(const struct past_maps *m, uint32_t number,
-		       uint32_t hash)
-{
-	return number - count_home(hash, m->state->homes) < COUNT_WINDOW &&
-	       number <= m->state->homes;
+	m->cpu[part].n_used = kept;
 }
 
 /* As a program does it that has found the pair nowhere (bpf/count.h). */
@@ -153,7 +136,7 @@ static void index_put(const struct past_maps *m, uint32_t part, uint32_t number)
 	uint32_t lines = m->state->index_lines, hash = count_hash(&key);
 	struct asm_index_line *index = m->index + (size_t)part * lines;
 
-	if (is_at_home(m, number, hash))
+	if (number - count_home(hash, m->state->rows) < COUNT_WINDOW)
 		return;
 	for (uint32_t i = 0; i < COUNT_LINES; i++) {
 		__u32 *slot = index[(hash + i) & (lines - 1)].slot;
@@ -172,12 +155,12 @@ static void index_put(const struct past_maps *m, uint32_t part, uint32_t number)
 static void index_again(const struct past_maps *m, uint32_t part)
 {
 	const struct asm_row *rows = part_rows(m, part);
-	struct rows_used u = part_used(m, part);
+	uint32_t used = part_used(m, part);
 	size_t lines = m->state->index_lines;
 
 	memset(m->index + part * lines, 0, lines * sizeof(*m->index));
-	ROWS_EACH(&u, n)
-	index_put(m, part, row_nth(rows, n, m->state->rows));
+	for (uint32_t n = 1; n <= used; n++)
+		index_put(m, part, row_nth(rows, n, m->state->rows));
 }
 
 static void take(struct asm_past *e)
@@ -192,23 +175,21 @@ static void take(struct asm_past *e)
 void past_empty(const struct past_maps *m, uint32_t part, const uint32_t *entry,
 		const uint32_t *keep)
 {
-	struct rows_used was = part_used(m, part), u;
+	uint32_t used = part_used(m, part);
 
 	announce(m, part, entry);
 	step();
 	m->state->emptied = (uint64_t)part + 1;
 	step();
 	clear_rows(m, part, keep);
-	u = part_used(m, part);
 	index_again(m, part);
-	ROWS_EACH(&was, n)
-	{
+	for (uint32_t n = 1; n <= used; n++) {
 		if (entry[n] != PAST_NONE)
 			take(&m->past[entry[n]]);
 	}
 	step();
 	m->state->emptied = 0;
-	m->state->freed_rows += rows_count(&was) - rows_count(&u);
+	m->state->freed_rows += used - part_used(m, part);
 	m->state->freed_times++;
 }
 
@@ -225,7 +206,7 @@ void past_resume(const struct past_maps *m)
 		memset(part_rows(m, (uint32_t)part), 0,
 		       m->state->rows * sizeof(*m->rows));
 		step();
-		m->cpu[part].n_homes = 0;
+		m->cpu[part].n_used = 0;
 		m->cpu[part].n_rows = m->state->homes;
 		for (uint32_t i = 0; i < n; i++)
 			take(&m->past[i]);

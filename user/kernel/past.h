@@ -32,7 +32,7 @@
  * last row, each with another pair, can be emptied as a whole. Pairs that are
  * known have an entry or a row: there are at most 2 * rows * CPUs * banks of
  * them, in the kernel and in every table of the daemon, whatever traffic comes.
- * With the defaults and two CPUs 524,288 entries: more than a network with one
+ * With the defaults and two CPUs 524,292 entries: more than a network with one
  * AS can have pairs (85,000 ASes at the other end, two directions, two
  * families). When they are used up nothing is freed any more: what finds no row
  * is map_full again, exact as ever, and the remedy is a larger counters.rows. A
@@ -69,11 +69,11 @@ uint32_t past_room(const struct past_maps *m);
 uint32_t past_add(const struct past_maps *m, const struct asm_row *row);
 
 /*
- * Steps 1 to 4. Of the n-th row of the part that is in use (struct rows_used),
+ * Steps 1 to 4. Of the n-th row of the part in their order (asmeter/abi.h),
  * entry[n] is the pair's entry (PAST_NONE only where the row has nothing), and
- * keep[n] its new place in the order, 0 when it is freed: kept homes get 1, 2,
- * 3 ..., those behind them homes + 1, homes + 2 ..., as they stood. A moved row
- * is better not kept: no program finds it.
+ * keep[n] its new place in the order, 0 when it is freed: those that are kept
+ * get 1, 2, 3 ... as they stood. A moved row is better not kept: no program
+ * finds it.
  */
 void past_empty(const struct past_maps *m, uint32_t part, const uint32_t *entry,
 		const uint32_t *keep);
