@@ -19,6 +19,7 @@
 #include <sys/mman.h>
 #include <sys/param.h>
 #include <sys/ptrace.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -1167,6 +1168,61 @@ Test(load, moves_once_more_what_was_half_moved)
 	kern_done(&to.k);
 	cr_assert_eq(kern_unpin(cfg.pin_dir, msg, sizeof(msg)), 0, "%s", msg);
 	rig_close(&r);
+}
+
+static void load_refused(void)
+{
+	const struct kern_cfg cfg = {.pin_dir = PIN_DIR};
+	char msg[KERN_MSG_LEN];
+	struct kern k;
+
+	cr_assert_eq(kern_load(&cfg, &k, msg, sizeof(msg)), -EPROTO);
+	cr_assert(strstr(msg, PIN_DIR "/next") && strstr(msg, "detach --all"),
+		  "%s", msg);
+}
+
+#define STATE_ASIDE PIN_DIR "/next/asm_state"
+
+/* Maps that another release was about to move to when it was killed. */
+Test(load, refuses_what_others_left_aside)
+{
+	struct asm_state *aside;
+	struct pinned p;
+	struct rig r;
+	int fd, other;
+
+	pinned_open(&p, &r, 63);
+	sends(&p, 0, PAIRS, 1);
+	no_homes(&p);
+	cr_assert(load_killed(7)); /* when they are complete */
+	fd = bpf_obj_get(STATE_ASIDE);
+	cr_assert_geq(fd, 0);
+	aside = mmap(NULL, sizeof(*aside), PROT_READ | PROT_WRITE, MAP_SHARED,
+		     fd, 0);
+	cr_assert(aside != MAP_FAILED);
+	aside->homes = 47;
+	load_refused();
+	aside->homes = 63;
+	aside->abi_version++;
+	load_refused();
+	aside->abi_version--;
+	cr_assert_eq(unlink(STATE_ASIDE), 0);
+	other = bpf_map_create(BPF_MAP_TYPE_ARRAY, "asm_state", 4, 8, 1, NULL);
+	cr_assert_geq(other, 0);
+	cr_assert_eq(bpf_obj_pin(other, STATE_ASIDE), 0);
+	load_refused();
+
+	/* and nothing was touched */
+	cr_assert_eq(unlink(STATE_ASIDE), 0);
+	cr_assert_eq(bpf_obj_pin(fd, STATE_ASIDE), 0);
+	check_load(&p, 0, true);
+
+	/* what it says to do helps */
+	cr_assert_eq(mkdir(PIN_DIR "/next", 0700), 0);
+	cr_assert_eq(bpf_obj_pin(other, STATE_ASIDE), 0);
+	load_refused();
+	rig_close(&r);
+	cr_assert_neq(access(PIN_DIR, F_OK), 0);
 }
 
 struct taker {

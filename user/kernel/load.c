@@ -770,11 +770,14 @@ static int resize(struct kern_cfg *c, struct kern *k, char *msg, size_t msg_len)
 	return rc;
 }
 
-/* The maps of the directory aside; -ENOENT: there is no complete set. */
-static int open_aside(const char *dir, const struct kern *old, struct kern *ret)
+/* The maps of the directory aside. -ENOENT: there is no complete set; -EPROTO:
+ * they are not ours, and what they hold only programs of their own could add
+ * to. */
+static int open_aside(const char *dir, const struct kern *old, struct kern *ret,
+		      struct asm_state *ret_st)
 {
 	char path[PINS_PATH_LEN];
-	struct asm_state st, was;
+	struct asm_state was;
 	int rc;
 
 	for (unsigned i = 0; i < ASM_MAP_COUNT; i++) {
@@ -788,12 +791,29 @@ static int open_aside(const char *dir, const struct kern *old, struct kern *ret)
 		ret->map_fd[i] = rc;
 		ret->had[i] = true;
 	}
-	rc = read_state(ret->map_fd[ASM_MAP_STATE], &st);
+	rc = read_state(ret->map_fd[ASM_MAP_STATE], ret_st);
+	if (!rc &&
+	    (ret_st->abi_version != ASM_ABI_VERSION || !rows_are_homes(ret_st)))
+		rc = -EPROTO;
 	if (!rc)
 		rc = read_state(old->map_fd[ASM_MAP_STATE], &was);
 	if (!rc)
-		rc = keep_maps(old, st.table_words == was.table_words, ret);
+		rc = keep_maps(old, ret_st->table_words == was.table_words,
+			       ret);
 	return rc;
+}
+
+static void explain_aside(int err, const char *dir, char *msg, size_t msg_len)
+{
+	if (err == -EPROTO)
+		msg_set(msg, msg_len,
+			"the maps in %s/" ASIDE
+			" are of another release, which was killed while it "
+			"moved the counts: start that one again, or run "
+			"`asmeter detach --all` (their counts end)",
+			dir);
+	else if (err != -ENOENT)
+		msg_set(msg, msg_len, "%s/" ASIDE ": %s", dir, strerror(-err));
 }
 
 /*
@@ -810,10 +830,11 @@ static int resume(const char *dir, char *msg, size_t msg_len)
 	kern_zero(&old);
 	kern_zero(&k);
 	rc = open_maps(dir, &old, msg, msg_len);
-	if (!rc)
-		rc = open_aside(dir, &old, &k);
-	if (!rc)
-		rc = read_state(k.map_fd[ASM_MAP_STATE], &st);
+	if (!rc) {
+		rc = open_aside(dir, &old, &k, &st);
+		if (rc)
+			explain_aside(rc, dir, msg, msg_len);
+	}
 	if (!rc) {
 		c = cfg_of(&st);
 		c.pin_dir = dir;
@@ -1044,6 +1065,7 @@ int kern_unpin(const char *pin_dir, char *msg, size_t msg_len)
 	}
 	tap_remove(dir);
 	unpin_progs(dir);
+	remove_aside(dir);
 	unpin_maps(dir);
 	remove_dirs(dir);
 	close(lock);
