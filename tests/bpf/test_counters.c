@@ -941,11 +941,16 @@ Test(load, moves_into_rows_for_who_knows_no_past)
 	struct counters *c;
 	struct pinned p;
 	struct rig r;
+	int past;
 
 	pinned_open(&p, &r, 15);
 	sends(&p, 0, 14, 1);
 	p.state->homes = 0;
+	/* that of a release between them, of another size: nothing counts */
 	cr_assert_eq(unlink(PIN_DIR "/asm_past"), 0);
+	past = bpf_map_create(BPF_MAP_TYPE_ARRAY, "asm_past", 4, 64, 10, NULL);
+	cr_assert_geq(past, 0);
+	cr_assert_eq(bpf_obj_pin(past, PIN_DIR "/asm_past"), 0);
 	load_again(&p, 0, true);
 
 	in_rows = MIN(14, 8 * p.n_cpus);

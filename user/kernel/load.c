@@ -307,39 +307,6 @@ static int state_match(const struct asm_state *st, struct kern_cfg *cfg,
 	return other ? -ESTALE : 0;
 }
 
-/* Opens the pinned maps into *k. asm_state is pinned last, so it stands for
- * the whole set: -ENOENT without it. */
-static int open_maps(const char *dir, struct kern *k, char *msg, size_t msg_len)
-{
-	char path[PINS_PATH_LEN];
-	int rc;
-
-	for (unsigned i = 0; i < ASM_MAP_COUNT; i++) {
-		rc = pins_path(path, dir, NULL, map_names[i]);
-		if (rc)
-			return rc;
-		rc = pins_get(path);
-		if (rc == -ENOENT && i >= ASM_MAPS_FIRST_ADDED)
-			continue; /* pinned by a release that had it not */
-		if (rc == -ENOENT && i != ASM_MAP_STATE) {
-			msg_set(msg, msg_len,
-				"%s is missing beside its other maps: run "
-				"`asmeter detach --all` and start again",
-				path);
-			return -EPROTO;
-		}
-		if (rc == -EPERM)
-			pins_explain_eperm(msg, msg_len, path);
-		else if (rc < 0 && rc != -ENOENT)
-			msg_set(msg, msg_len, "%s: %s", path, strerror(-rc));
-		if (rc < 0)
-			return rc;
-		k->map_fd[i] = rc;
-		k->had[i] = true;
-	}
-	return 0;
-}
-
 static void kern_zero(struct kern *k)
 {
 	for (unsigned i = 0; i < ASM_MAP_COUNT; i++) {
@@ -384,6 +351,57 @@ static int check_shape(unsigned map, int fd, const struct asm_state *st)
 	    info.key_size != 4 || info.value_size != want[map].value ||
 	    info.max_entries != want[map].entries)
 		return -EPROTO;
+	return 0;
+}
+
+/* One that does not fit has been left behind by a release that does not know
+ * it, which was gone back to and has moved what there was: asm_state, its own,
+ * says that nothing of it counts. */
+static void forget_past(struct kern *k)
+{
+	int *fd = &k->map_fd[ASM_MAP_PAST];
+	struct asm_state st;
+
+	if (!k->had[ASM_MAP_PAST] ||
+	    read_state(k->map_fd[ASM_MAP_STATE], &st) || st.n_past ||
+	    check_shape(ASM_MAP_PAST, *fd, &st) != -EPROTO)
+		return;
+	close(*fd);
+	*fd = -1;
+	k->had[ASM_MAP_PAST] = false;
+}
+
+/* Opens the pinned maps into *k. asm_state is pinned last, so it stands for
+ * the whole set: -ENOENT without it. */
+static int open_maps(const char *dir, struct kern *k, char *msg, size_t msg_len)
+{
+	char path[PINS_PATH_LEN];
+	int rc;
+
+	for (unsigned i = 0; i < ASM_MAP_COUNT; i++) {
+		rc = pins_path(path, dir, NULL, map_names[i]);
+		if (rc)
+			return rc;
+		rc = pins_get(path);
+		if (rc == -ENOENT && i >= ASM_MAPS_FIRST_ADDED)
+			continue; /* pinned by a release that had it not */
+		if (rc == -ENOENT && i != ASM_MAP_STATE) {
+			msg_set(msg, msg_len,
+				"%s is missing beside its other maps: run "
+				"`asmeter detach --all` and start again",
+				path);
+			return -EPROTO;
+		}
+		if (rc == -EPERM)
+			pins_explain_eperm(msg, msg_len, path);
+		else if (rc < 0 && rc != -ENOENT)
+			msg_set(msg, msg_len, "%s: %s", path, strerror(-rc));
+		if (rc < 0)
+			return rc;
+		k->map_fd[i] = rc;
+		k->had[i] = true;
+	}
+	forget_past(k);
 	return 0;
 }
 
