@@ -961,7 +961,8 @@ Test(load, moves_into_rows_for_who_knows_no_past)
 		if (!rows[i].family)
 			continue;
 		cr_assert(rows[i].moved == 1);
-		cr_assert(!rows[i].src_ix && !rows[i].dst_ix);
+		cr_assert_eq(rows[i].src_ix, rows[i].src_as - 64511);
+		cr_assert_eq(rows[i].dst_ix, 1);
 		n++;
 		m += i < 16; /* of this CPU */
 	}

@@ -119,14 +119,15 @@ static int cmp_key(const void *a, const void *b)
 	return c;
 }
 
-/* Without its place in the order there, and without AS indexes: a program must
- * not find it, as a sum over parts is not the row of one. */
+/* Without its place in the order there. A program must not find it, as a sum
+ * over parts is not the row of one. AS indexes, which name the same ASes in the
+ * new maps, stay: the first releases that moved counts know pairs by them. */
 static struct asm_row moved(const struct asm_row *r)
 {
 	struct asm_row m = *r;
 
 	m.moved = 1;
-	m.src_ix = m.dst_ix = m.nth = m.rank = 0;
+	m.nth = m.rank = 0;
 	return m;
 }
 
