@@ -1,23 +1,25 @@
 #!/bin/bash
 # SPDX-License-Identifier: BSD-2-Clause
-# From an older release, with its own daemon, program, pins and maps, to this
+# From older releases, with their own daemon, program, pins and maps, to this
 # one while packets come: none is uncounted, every total goes on from where it
-# was, the links are the same and the interface sees nothing of it. The older one
-# is built from the history of this repository: it is of before sampling, and
-# has fewer maps. Stopped as an upgrade does, killed, with other sizes of the
-# maps at the same time, and rolled back in between.
+# was, the links are the same and the interface sees nothing of it. They are
+# built from the history of this repository. Stopped as an upgrade does, killed,
+# with other sizes of the maps at the same time, and gone back to in between.
 . tests/net/lib.sh
-old=b8855c50a1c95bf55df8bdd8e271f6cd4f8cbaad
 n=150000 # packets a batch
 pins=/sys/fs/bpf/asmeter
 
 history() { git -c safe.directory="$PWD" "$@"; }
-history cat-file -e "$old^{commit}" 2>/dev/null ||
-	fail "commit $old is not here: this test needs the whole history (git fetch --unshallow), and git"
-mkdir "$work/old"
-history archive "$old" | tar -x -C "$work/old"
-make -s -C "$work/old" B="$work/old/build" bins >"$work/make" 2>&1 ||
-	fail "the older release does not build: $(tail -n 20 "$work/make")"
+# release COMMIT: what older() is from here on
+release() {
+	old=$work/$1
+	history cat-file -e "$1^{commit}" 2>/dev/null ||
+		fail "commit $1 is not here: this test needs the whole history (git fetch --unshallow), and git"
+	mkdir "$old"
+	history archive "$1" | tar -x -C "$old"
+	make -s -C "$old" B="$old/build" bins >"$work/make" 2>&1 ||
+		fail "$1 does not build: $(tail -n 20 "$work/make")"
+}
 
 daemon_user
 rig
@@ -34,14 +36,14 @@ conf() {
 	END
 }
 present=$B
-older() { B=$work/old/build; }
+older() { B=$old/build; }
 newer() { B=$present; }
 link_ids() {
 	for l in $pins/links/*; do
 		bpftool -j link show pinned "$l" | jq -c '[.id, .type]'
 	done
 }
-rows() { bpftool -j map dump pinned $pins/asm_state | jq '.[0].formatted.value.rows'; }
+state() { bpftool -j map dump pinned $pins/asm_state | jq ".[0].formatted.value.$1"; }
 prog_id() { bpftool -j link show pinned $pins/links/r0-xdp | jq .prog_id; }
 has_table() { wait_for 30 is 1020 api 'lookup?addr=20.0.20.1' .table_as || give_up "$op: no table"; }
 batches() { wc -l <"$work/batches"; }
@@ -80,7 +82,6 @@ begin() {
 	older
 	daemon_up
 	has_table
-	[ ! -e $pins/asm_sampler ] || fail "the older release is none: it samples"
 	link_ids >"$work/links"
 	events_begin
 	scrape_begin
@@ -115,29 +116,65 @@ finish() {
 	rm -rf ${pins:?} /var/lib/asmeter/*
 }
 
-for op in "stopped, then this one" "killed, then this one"; do
-	begin 65536
+# there HOW, back HOW: to this release, to the older one
+there() {
 	newer
-	becomes "${op%%,*}"
+	becomes "$1"
+	[ "$(state homes)" = "$(($(state rows) - 1))" ] || give_up "$op: not all rows are homes"
+}
+back() {
+	older
+	becomes "$1"
+	[ "$(state homes)" != "$(($(state rows) - 1))" ] || give_up "$op: the maps are not its own"
+}
+
+# --- of before sampling: it has fewer maps, and does not know how to move them
+release b8855c50a1c95bf55df8bdd8e271f6cd4f8cbaad
+for how in stopped killed; do
+	op="before sampling, $how, then this one"
+	begin 65536
+	[ ! -e $pins/asm_sampler ] || fail "$op: it samples"
+	there $how
 	[ -e $pins/asm_sampler ] || give_up "$op: its new maps are not there"
 	finish
 done
 for wanted in 16384 262144; do
 	op="$wanted rows instead of 65536"
 	begin 65536
-	newer
 	conf $wanted
-	before=$(rows)
-	becomes stopped
-	[ "$(rows)" != "$before" ] || give_up "$op: $before rows as before"
+	there stopped
+	is $wanted metric asmeter_map_max_rows || give_up "$op: $(state rows) rows"
 	finish
 done
-op="rolled back and upgraded again"
+op="one that cannot be gone back to"
 begin 65536
-newer
-becomes stopped
+there stopped
+daemon_down
 older
-becomes stopped
+! "$B/asmeterd" >"$work/refused" 2>&1 || fail "$op: it came up, and ended"
+grep -q 'detach --all' "$work/refused" || fail "$op: $(cat "$work/refused")"
 newer
-becomes killed
+daemon_up
 finish
+
+# --- that move the counts, and do not know asm_past; that know it, and no homes;
+# that have fewer homes
+for commit in d2cd4ac7 37b71c4e 8207c8f6; do
+	release "$(history rev-parse $commit)"
+	for how in stopped killed; do
+		op="$commit, there and back and there again, $how"
+		begin 65536
+		there $how
+		back $how
+		there $how
+		finish
+	done
+	op="$commit, back to other sizes, there to others"
+	begin 65536
+	there killed
+	conf 32768
+	back killed
+	conf 131072
+	there killed
+	finish
+done
