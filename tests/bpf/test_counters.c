@@ -941,16 +941,11 @@ Test(load, moves_into_rows_for_who_knows_no_past)
 	struct counters *c;
 	struct pinned p;
 	struct rig r;
-	int past;
 
 	pinned_open(&p, &r, 15);
 	sends(&p, 0, 14, 1);
 	p.state->homes = 0;
-	/* that of a release between them, of another size: nothing counts */
 	cr_assert_eq(unlink(PIN_DIR "/asm_past"), 0);
-	past = bpf_map_create(BPF_MAP_TYPE_ARRAY, "asm_past", 4, 64, 10, NULL);
-	cr_assert_geq(past, 0);
-	cr_assert_eq(bpf_obj_pin(past, PIN_DIR "/asm_past"), 0);
 	load_again(&p, 0, true);
 
 	in_rows = MIN(14, 8 * p.n_cpus);
@@ -987,6 +982,62 @@ Test(load, moves_into_rows_for_who_knows_no_past)
 	expect_exact(c, &p.x);
 	counters_close(c);
 	check(&p);
+	rig_close(&r);
+}
+
+/* Such a release was gone back to: its maps have what was in the rows, and
+ * asm_past is as it was, whatever the number of their rows is. */
+static void leaves_past(struct pinned *p, uint32_t entries)
+{
+	LIBBPF_OPTS(bpf_map_create_opts, o, .map_flags = BPF_F_MMAPABLE);
+	uint32_t n = (uint32_t)p->state->n_past;
+	int fd = bpf_map_create(BPF_MAP_TYPE_ARRAY, "asm_past", 4,
+				sizeof(struct asm_past), entries, &o);
+
+	cr_assert_geq(fd, 0);
+	for (uint32_t i = 0; i < n; i++) {
+		struct asm_past e;
+
+		cr_assert_eq(bpf_map_lookup_elem(p->k.map_fd[ASM_MAP_PAST], &i,
+						 &e),
+			     0);
+		cr_assert_eq(bpf_map_update_elem(fd, &i, &e, BPF_ANY), 0);
+	}
+	cr_assert_eq(unlink(PIN_DIR "/asm_past"), 0);
+	cr_assert_eq(bpf_obj_pin(fd, PIN_DIR "/asm_past"), 0);
+	close(fd);
+	p->state->n_past = p->state->homes = 0;
+}
+
+/* What had been freed before still counts, and only there: such a release knows
+ * pairs in rows by their AS indexes, which asm_past has not. */
+Test(load, counts_what_was_freed_before_a_release_that_knows_no_past)
+{
+	const struct asm_row *rows;
+	struct counters *c;
+	struct pinned p;
+	uint32_t freed;
+	struct rig r;
+
+	pinned_open(&p, &r, 45);
+	sends(&p, 0, PAIRS, 1);
+	cr_assert_eq(counters_open(p.k.map_fd, &c), 0);
+	expect_exact(c, &p.x);
+	cr_assert_eq(counters_free(c, mono_now(), 0, &freed), 0);
+	cr_assert_eq(freed, PAIRS);
+	counters_close(c);
+	sends(&p, 5, 10, 1); /* to rows, beside what was freed of them */
+	for (unsigned times = 0; times < 2; times++) {
+		cr_assert_geq(p.state->n_past, PAIRS - 5);
+		leaves_past(&p, times ? 2 * p.n_cpus * p.n_rows : PAIRS + 5);
+		load_again(&p, 0, true);
+		check(&p);
+	}
+	rows = map_of(&p.k, ASM_MAP_ROWS,
+		      (size_t)2 * p.n_cpus * p.n_rows * sizeof(*rows));
+	for (uint32_t i = 0; i < 2 * p.n_cpus * p.n_rows; i++)
+		cr_assert(!rows[i].family ||
+			  rows[i].src_ix == rows[i].src_as - 64511);
 	rig_close(&r);
 }
 

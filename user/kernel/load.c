@@ -354,21 +354,28 @@ static int check_shape(unsigned map, int fd, const struct asm_state *st)
 	return 0;
 }
 
-/* One that does not fit has been left behind by a release that does not know
- * it, which was gone back to and has moved what there was: asm_state, its own,
- * says that nothing of it counts. */
-static void forget_past(struct kern *k)
+static bool is_past(int fd)
 {
-	int *fd = &k->map_fd[ASM_MAP_PAST];
+	struct bpf_map_info info = {0};
+	uint32_t len = sizeof(info);
+
+	return !bpf_obj_get_info_by_fd(fd, &info, &len) &&
+	       info.type == BPF_MAP_TYPE_ARRAY &&
+	       info.value_size == sizeof(struct asm_past);
+}
+
+/* One that does not fit has been left behind by a release that does not know
+ * it, which was gone back to and has moved what was in the rows: it is not of
+ * this set. It stays open, as it counts (migrate.h). */
+static void past_left(struct kern *k)
+{
+	int fd = k->map_fd[ASM_MAP_PAST];
 	struct asm_state st;
 
-	if (!k->had[ASM_MAP_PAST] ||
-	    read_state(k->map_fd[ASM_MAP_STATE], &st) || st.n_past ||
-	    check_shape(ASM_MAP_PAST, *fd, &st) != -EPROTO)
-		return;
-	close(*fd);
-	*fd = -1;
-	k->had[ASM_MAP_PAST] = false;
+	if (k->had[ASM_MAP_PAST] &&
+	    !read_state(k->map_fd[ASM_MAP_STATE], &st) && !st.homes &&
+	    !st.n_past && check_shape(ASM_MAP_PAST, fd, &st) == -EPROTO)
+		k->had[ASM_MAP_PAST] = !is_past(fd);
 }
 
 /* Opens the pinned maps into *k. asm_state is pinned last, so it stands for
@@ -401,7 +408,7 @@ static int open_maps(const char *dir, struct kern *k, char *msg, size_t msg_len)
 		k->map_fd[i] = rc;
 		k->had[i] = true;
 	}
-	forget_past(k);
+	past_left(k);
 	return 0;
 }
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "kernel/migrate.h"
 
+#include <bpf/bpf.h>
 #include <errno.h>
 #include <stdbool.h>
 #include <stdlib.h>
@@ -20,7 +21,11 @@ struct set {
 	struct asm_cpu *cpu;
 	struct asm_row *rows;
 	struct asm_index_line *index;
-	struct asm_past *past; /* NULL: of a release that had it not */
+	struct asm_past *past; /* NULL: of a release that has it not */
+	/* What one that has it left behind when one that has it not was gone
+	 * back to: up to the last entry in use. */
+	struct asm_past *left;
+	uint32_t n_left;
 	struct {
 		void *p;
 		size_t len;
@@ -45,6 +50,42 @@ static void *set_map(struct set *s, const int fds[ASM_MAP_COUNT],
 	s->view[m].p = p;
 	s->view[m].len = len;
 	return p;
+}
+
+/* Up to the last one that is a pair's. */
+static uint32_t entries_in_use(const struct asm_past *past, uint32_t n)
+{
+	while (n && !past[n - 1].family)
+		n--;
+	return n;
+}
+
+/* It is of this set when it is as large as the rows want it, and asm_state
+ * speaks of what is in it. */
+static void set_past(struct set *s, const int fds[ASM_MAP_COUNT], int *err)
+{
+	const struct asm_state *st = s->state;
+	struct bpf_map_info info = {0};
+	uint32_t len = sizeof(info), n = 0;
+	struct asm_past *p;
+
+	if (*err || fds[ASM_MAP_PAST] < 0)
+		return;
+	if (bpf_obj_get_info_by_fd(fds[ASM_MAP_PAST], &info, &len)) {
+		*err = -errno;
+		return;
+	}
+	p = set_map(s, fds, ASM_MAP_PAST, info.max_entries * sizeof(*p), err);
+	if (*err)
+		return;
+	if (!st->homes && !st->n_past)
+		n = entries_in_use(p, info.max_entries);
+	if (n || info.max_entries != s->parts * st->rows) {
+		s->left = p;
+		s->n_left = n;
+	} else {
+		s->past = p;
+	}
 }
 
 static void set_close(struct set *s)
@@ -80,11 +121,7 @@ static int set_open(struct set *s, const int fds[ASM_MAP_COUNT])
 		set_map(s, fds, ASM_MAP_INDEX,
 			(size_t)s->parts * st->index_lines * sizeof(*s->index),
 			&err);
-	if (fds[ASM_MAP_PAST] >= 0)
-		s->past =
-			set_map(s, fds, ASM_MAP_PAST,
-				(size_t)s->parts * st->rows * sizeof(*s->past),
-				&err);
+	set_past(s, fds, &err);
 	return err;
 }
 
@@ -144,6 +181,50 @@ static struct asm_row row_of(const struct asm_past *e)
 				.wire_bytes = e->total.wire_bytes};
 }
 
+/* asm_past has none. */
+static bool has_indexes(const struct asm_row *r)
+{
+	return (r->src_ix || !r->src_as) && (r->dst_ix || !r->dst_as);
+}
+
+static void pair_add(struct asm_row *to, const struct asm_row *r)
+{
+	if (!has_indexes(to)) {
+		to->src_ix = r->src_ix;
+		to->dst_ix = r->dst_ix;
+	}
+	to->packets += r->packets;
+	to->ip_bytes += r->ip_bytes;
+	to->wire_bytes += r->wire_bytes;
+}
+
+/* Those that have no AS indexes become the first. How many do have them. */
+static size_t sort_out(struct asm_row *v, size_t n)
+{
+	size_t without = 0;
+
+	for (size_t i = 0; i < n; i++) {
+		struct asm_row row = v[i];
+
+		if (has_indexes(&row))
+			continue;
+		v[i] = v[without];
+		v[without++] = row;
+	}
+	return n - without;
+}
+
+/* The n-th row and following. How many there are then. */
+static size_t add_past(struct asm_row *v, size_t n, const struct asm_past *past,
+		       uint32_t entries)
+{
+	for (uint32_t i = 0; i < entries; i++) {
+		if (past[i].family)
+			v[n++] = row_of(&past[i]);
+	}
+	return n;
+}
+
 /* One row a pair, with its sum over banks, CPUs and what rows had that were
  * freed. All rows are looked at, in whatever order a release keeps them: those
  * that are free have no family, nor has the one pair that an earlier release
@@ -157,16 +238,15 @@ static int collect(const struct set *s, struct asm_row **ret, size_t *ret_n)
 	uint32_t freed;
 
 	past_resume(&past);
-	room = freed = past_used(&past);
+	freed = past_used(&past);
+	room = (size_t)freed + s->n_left;
 	for (size_t r = 0; r < rows; r++)
 		room += s->rows[r].family != 0;
 	v = malloc((room + 1) * sizeof(*v));
 	if (!v)
 		return -ENOMEM;
-	for (uint32_t i = 0; i < freed; i++) {
-		if (s->past[i].family)
-			v[n++] = row_of(&s->past[i]);
-	}
+	n = add_past(v, n, s->past, freed);
+	n = add_past(v, n, s->left, s->n_left);
 	for (size_t r = 0; r < rows && n < room; r++) {
 		if (s->rows[r].family)
 			v[n++] = moved(&s->rows[r]);
@@ -179,9 +259,7 @@ static int collect(const struct set *s, struct asm_row **ret, size_t *ret_n)
 			v[kept++] = v[i];
 			continue;
 		}
-		last->packets += v[i].packets;
-		last->ip_bytes += v[i].ip_bytes;
-		last->wire_bytes += v[i].wire_bytes;
+		pair_add(last, &v[i]);
 	}
 	*ret = v;
 	*ret_n = kept;
@@ -193,21 +271,30 @@ static size_t pairs_most(const struct set *s)
 {
 	const struct past_maps past = past_of(s);
 
-	return past_used(&past) + (size_t)s->parts * (s->state->rows - 1);
+	return past_used(&past) + (size_t)s->n_left +
+	       (size_t)s->parts * (s->state->rows - 1);
 }
 
-/* Rows that each CPU has to take: for all that find no room in asm_past, and
- * from a release that does not know it, which then could not be gone back to,
- * for as many as half of the rows can. */
-static uint32_t rows_each(const struct set *from, const struct set *to,
-			  size_t pairs)
+/* Pairs that have to take rows: all that find no room in asm_past, and from a
+ * release that does not know it, which then could not be gone back to, those
+ * that it knows by their indexes, as many as half of the rows can take. */
+static size_t in_rows(const struct set *from, const struct set *to,
+		      size_t pairs, size_t with_indexes)
 {
 	const struct past_maps past = past_of(to);
-	size_t room = past_room(&past), n_cpus = to->state->n_cpus;
-	size_t n = from->past ? 0 : MIN(pairs, to->state->rows / 2 * n_cpus);
+	size_t room = past_room(&past);
+	size_t half = (size_t)to->state->rows / 2 * to->state->n_cpus;
 
-	n = MAX(n, pairs > room ? pairs - room : 0);
-	return (uint32_t)((n + n_cpus - 1) / n_cpus);
+	return MAX(from->past ? 0 : MIN(with_indexes, half),
+		   pairs > room ? pairs - room : 0);
+}
+
+/* Of so many, those that each CPU takes. */
+static uint32_t rows_each(const struct set *to, size_t rows)
+{
+	size_t n_cpus = to->state->n_cpus;
+
+	return (uint32_t)((rows + n_cpus - 1) / n_cpus);
 }
 
 /* counters.rows with which so many pairs find room. */
@@ -225,11 +312,11 @@ static uint32_t rows_needed(const struct set *to, size_t pairs)
  * readers add up the rows of a pair.
  */
 static int put_rows(const struct set *from, const struct set *to,
-		    const struct asm_row *v, size_t n, uint32_t *ret_rows)
+		    struct asm_row *v, size_t n, uint32_t *ret_rows)
 {
 	const struct past_maps past = past_of(to);
-	uint32_t n_cpus = to->state->n_cpus, each = rows_each(from, to, n);
-	size_t rest = (size_t)each * n_cpus, at = 0;
+	size_t rest = in_rows(from, to, n, sort_out(v, n)), at = 0;
+	uint32_t n_cpus = to->state->n_cpus, each = rows_each(to, rest);
 
 	*ret_rows = rows_needed(to, n);
 	if (each >= to->state->rows)
@@ -383,7 +470,7 @@ int migrate_prepare(const int from[ASM_MAP_COUNT], const int to[ASM_MAP_COUNT],
 		/* and some that come until the programs are exchanged */
 		n = MIN(n + n / 16 + 256, pairs_most(&a));
 		*ret_rows = rows_needed(&b, n);
-		if (rows_each(&a, &b, n) >= b.state->rows)
+		if (rows_each(&b, in_rows(&a, &b, n, n)) >= b.state->rows)
 			err = -ENOSPC;
 	}
 	if (!err) {

@@ -8,8 +8,10 @@
  * same maps before and after. The new programs write to bank 0 of the new maps
  * from their first packet on. Nobody flips the bank before a meter runs, so
  * bank 1 and asm_past are the keeper's: it writes there, as absolute numbers,
- * what the old maps held when the last old program had ended. Every step can be
- * done again after a crash:
+ * what the old maps held when the last old program had ended. That includes an
+ * asm_past which is not theirs: a release that does not know it, and was gone
+ * back to, has moved the rows and left it where it was. Every step can be done
+ * again after a crash:
  *
  *   1. the new maps get the table, and are pinned aside
  *   2. new programs behind every link, one grace period
