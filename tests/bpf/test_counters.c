@@ -1392,6 +1392,44 @@ Test(load, refuses_maps_of_other_values)
 	}
 }
 
+/* However many are given, the maps have another number of rows, and these have
+ * numbers of 20 bits. */
+Test(load, makes_maps_that_no_other_release_takes_for_its_own)
+{
+	static const uint32_t given[] = {1,
+					 16,
+					 KERN_ROWS_MAX - 3,
+					 KERN_ROWS_MAX - 2,
+					 KERN_ROWS_MAX - 1,
+					 KERN_ROWS_MAX};
+
+	for (size_t i = 0; i < sizeof(given) / sizeof(given[0]); i++) {
+		const struct kern_cfg cfg = {.pin_dir = PIN_DIR,
+					     .rows = given[i],
+					     .table_words = 1u << 21,
+					     .n_cpus = 1};
+		char msg[KERN_MSG_LEN];
+		struct asm_state st;
+		struct kern k;
+
+		(void)kern_unpin(PIN_DIR, msg, sizeof(msg));
+		cr_assert_eq(kern_load(&cfg, &k, msg, sizeof(msg)), 0, "%s",
+			     msg);
+		state_of(&k, &st);
+		cr_assert_neq(st.rows, given[i]);
+		cr_assert_eq(st.homes, st.rows - 1);
+		cr_assert_leq(st.rows - 1, COUNT_ROW_MASK);
+		cr_assert(given[i] - st.homes <= (i > 3 ? 2 : 0));
+		kern_done(&k);
+		cr_assert_eq(kern_load(&cfg, &k, msg, sizeof(msg)), 0, "%s",
+			     msg);
+		cr_assert(k.adopted);
+		kern_done(&k);
+		cr_assert_eq(kern_unpin(PIN_DIR, msg, sizeof(msg)), 0, "%s",
+			     msg);
+	}
+}
+
 Test(load, refuses_the_impossible)
 {
 	static const struct {

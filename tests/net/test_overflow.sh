@@ -9,7 +9,7 @@ rig
 addresses 2000
 
 # --- ten thousand pairs and room for 1,000 a bank and CPU
-$ctl load 1001 128
+$ctl load 1000 128
 $ctl table "$work/prefixes"
 $ctl attach r0 >/dev/null
 $ctl check 2 >"$work/check" &
