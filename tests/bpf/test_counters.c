@@ -985,9 +985,25 @@ Test(load, moves_into_rows_for_who_knows_no_past)
 	rig_close(&r);
 }
 
-/* Such a release was gone back to: its maps have what was in the rows, and
- * asm_past is as it was, whatever the number of their rows is. */
-static void leaves_past(struct pinned *p, uint32_t entries)
+/* So many pairs in asm_past, and one that has no family: what an earlier
+ * release made of the free rows that it moved. */
+static void fill_past(const struct kern *k, struct asm_state *state, uint32_t n)
+{
+	struct asm_past *past =
+		map_of(k, ASM_MAP_PAST, (n + 1) * sizeof(*past));
+
+	for (uint32_t i = 1; i <= n; i++)
+		past[i] = (struct asm_past){.src_as = i,
+					    .dst_as = 64512,
+					    .ifindex = 1,
+					    .family = 4,
+					    .total = {i, i, i}};
+	state->n_past = n + 1;
+}
+
+/* A release that does not know asm_past was gone back to, which is as it was,
+ * whatever the number of rows is now. */
+static void leaves_past(struct pinned *p, uint32_t entries, bool moved)
 {
 	LIBBPF_OPTS(bpf_map_create_opts, o, .map_flags = BPF_F_MMAPABLE);
 	uint32_t n = (uint32_t)p->state->n_past;
@@ -1007,6 +1023,7 @@ static void leaves_past(struct pinned *p, uint32_t entries)
 	cr_assert_eq(bpf_obj_pin(fd, PIN_DIR "/asm_past"), 0);
 	close(fd);
 	p->state->n_past = p->state->homes = 0;
+	p->state->moved = moved;
 }
 
 /* What had been freed before still counts, and only there: such a release knows
@@ -1029,7 +1046,8 @@ Test(load, counts_what_was_freed_before_a_release_that_knows_no_past)
 	sends(&p, 5, 10, 1); /* to rows, beside what was freed of them */
 	for (unsigned times = 0; times < 2; times++) {
 		cr_assert_geq(p.state->n_past, PAIRS - 5);
-		leaves_past(&p, times ? 2 * p.n_cpus * p.n_rows : PAIRS + 5);
+		leaves_past(&p, times ? 2 * p.n_cpus * p.n_rows : PAIRS + 5,
+			    true);
 		load_again(&p, 0, true);
 		check(&p);
 	}
@@ -1041,20 +1059,21 @@ Test(load, counts_what_was_freed_before_a_release_that_knows_no_past)
 	rig_close(&r);
 }
 
-/* So many pairs in asm_past, and one that has no family: what an earlier
- * release made of the free rows that it moved. */
-static void fill_past(const struct kern *k, struct asm_state *state, uint32_t n)
+/* It could not move the counts, so they were ended, but for this map. */
+Test(load, does_not_count_what_was_ended)
 {
-	struct asm_past *past =
-		map_of(k, ASM_MAP_PAST, (n + 1) * sizeof(*past));
+	struct pinned p;
+	struct rig r;
 
-	for (uint32_t i = 1; i <= n; i++)
-		past[i] = (struct asm_past){.src_as = i,
-					    .dst_as = 64512,
-					    .ifindex = 1,
-					    .family = 4,
-					    .total = {i, i, i}};
-	state->n_past = n + 1;
+	pinned_open(&p, &r, 63);
+	sends(&p, 0, PAIRS, 1);
+	for (unsigned times = 0; times < 2; times++) {
+		fill_past(&p.k, p.state, 20);
+		leaves_past(&p, times ? 2 * p.n_cpus * p.n_rows : PAIRS, false);
+		load_again(&p, 0, true);
+		check(&p);
+	}
+	rig_close(&r);
 }
 
 static void on_sum(void *ctx, uint32_t id, const struct asm_row *row)

@@ -61,7 +61,8 @@ static uint32_t entries_in_use(const struct asm_past *past, uint32_t n)
 }
 
 /* It is of this set when it is as large as the rows want it, and asm_state
- * speaks of what is in it. */
+ * speaks of what is in it. What is not of this set counts if the maps that it
+ * was of were moved: else their counts have been ended. */
 static void set_past(struct set *s, const int fds[ASM_MAP_COUNT], int *err)
 {
 	const struct asm_state *st = s->state;
@@ -78,7 +79,7 @@ static void set_past(struct set *s, const int fds[ASM_MAP_COUNT], int *err)
 	p = set_map(s, fds, ASM_MAP_PAST, info.max_entries * sizeof(*p), err);
 	if (*err)
 		return;
-	if (!st->homes && !st->n_past)
+	if (st->moved && !st->homes && !st->n_past)
 		n = entries_in_use(p, info.max_entries);
 	if (n || info.max_entries != s->parts * st->rows) {
 		s->left = p;
