@@ -473,6 +473,8 @@ Test(past, damaged_state_stays_inside)
 	m->state.emptied = 2;
 	past_resume(&v);
 	cr_assert(!m->cpu[1].n_used && m->cpu[1].n_rows == ROWS - 1);
+	m->cpu[1].n_used = ROWS;
+	cr_assert_eq(rows_used(&m->cpu[1], ROWS), ROWS - 1);
 	m->cpu[1].n_used = UINT32_MAX;
 	for (uint32_t i = 0; i < ROWS; i++) {
 		m->rows[ROWS + i].nth = (i & 1 ? 0xffffffff : 17) - i;
