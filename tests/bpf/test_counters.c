@@ -8,6 +8,7 @@
 #include <arpa/inet.h>
 #include <bpf/bpf.h>
 #include <criterion/criterion.h>
+#include <dlfcn.h>
 #include <errno.h>
 #include <linux/bpf.h>
 #include <pthread.h>
@@ -1246,6 +1247,23 @@ Test(load, moves_once_more_what_was_half_moved)
 	rig_close(&r);
 }
 
+#define STATE_ASIDE PIN_DIR "/next/asm_state"
+
+/* Stands before libbpf's: makes pins fail. */
+static bool no_pins;
+
+int bpf_obj_pin(int fd, const char *path)
+{
+	int (*pin)(int, const char *);
+
+	if (no_pins) {
+		errno = ENOENT;
+		return -ENOENT;
+	}
+	*(void **)&pin = dlsym(RTLD_NEXT, "bpf_obj_pin");
+	return pin(fd, path);
+}
+
 static void load_refused(void)
 {
 	const struct kern_cfg cfg = {.pin_dir = PIN_DIR};
@@ -1257,7 +1275,26 @@ static void load_refused(void)
 		  "%s", msg);
 }
 
-#define STATE_ASIDE PIN_DIR "/next/asm_state"
+/* A failure on the way does not mean that there is no complete set aside. */
+Test(load, failure_leaves_what_is_aside)
+{
+	const struct kern_cfg cfg = {.pin_dir = PIN_DIR};
+	char msg[KERN_MSG_LEN];
+	struct pinned p;
+	struct kern k;
+	struct rig r;
+
+	pinned_open(&p, &r, 63);
+	sends(&p, 0, PAIRS, 1);
+	no_homes(&p);
+	cr_assert(load_killed(7)); /* when they are complete */
+	no_pins = true;
+	cr_assert_eq(kern_load(&cfg, &k, msg, sizeof(msg)), -ENOENT);
+	no_pins = false;
+	cr_assert_eq(access(STATE_ASIDE, F_OK), 0);
+	check_load(&p, 0, true);
+	rig_close(&r);
+}
 
 /* Maps that another release was about to move to when it was killed. */
 Test(load, refuses_what_others_left_aside)

@@ -841,13 +841,30 @@ static void explain_aside(int err, const char *dir, char *msg, size_t msg_len)
 		msg_set(msg, msg_len, "%s/" ASIDE ": %s", dir, strerror(-err));
 }
 
+static int go_on(const char *dir, const struct asm_state *st,
+		 const struct kern *old, struct kern *k, char *msg,
+		 size_t msg_len)
+{
+	struct kern_cfg c = cfg_of(st);
+	int rc;
+
+	c.pin_dir = dir;
+	k->adopted = true;
+	rc = load_object(&c, k, msg, msg_len);
+	if (rc)
+		return rc;
+	/* whatever of it is pinned already: all of it is pinned again */
+	memset(k->had, 0, sizeof(k->had));
+	return take_over(&c, old, k, msg, msg_len);
+}
+
 /*
  * A process that was to move the counts has ended over it: goes on where it
- * was. The counts may be in both sets, and programs may write to either.
+ * was. The counts may be in both sets, and programs may write to either; so a
+ * set aside that is complete stays until this is done.
  */
 static int resume(const char *dir, char *msg, size_t msg_len)
 {
-	struct kern_cfg c;
 	struct asm_state st;
 	struct kern old, k;
 	int rc;
@@ -860,19 +877,11 @@ static int resume(const char *dir, char *msg, size_t msg_len)
 		if (rc)
 			explain_aside(rc, dir, msg, msg_len);
 	}
-	if (!rc) {
-		c = cfg_of(&st);
-		c.pin_dir = dir;
-		k.adopted = true;
-		rc = load_object(&c, &k, msg, msg_len);
-	}
-	/* whatever of it is pinned already: all of it is pinned again */
-	memset(k.had, 0, sizeof(k.had));
-	if (!rc)
-		rc = take_over(&c, &old, &k, msg, msg_len);
 	if (rc == -ENOENT) {
 		remove_aside(dir);
 		rc = 0;
+	} else if (!rc) {
+		rc = go_on(dir, &st, &old, &k, msg, msg_len);
 	}
 	kern_done(&old);
 	kern_done(&k);
