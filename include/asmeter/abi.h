@@ -139,7 +139,8 @@ struct asm_port {
  * not count in the same maps: each release moves the counts to maps of its own
  * (user/kernel/migrate.h). This one knows them by asm_state.homes. Earlier ones
  * know theirs by the number of rows, which is the one that the configuration
- * gives; here it never is (user/kernel/load.c). They move rows 1 .. n_rows.
+ * gives; here it never is (user/kernel/load.c), so the number must not be
+ * changed with the release. They move rows 1 .. n_rows.
  */
 struct asm_row {
 	__u32 src_as;
