@@ -34,45 +34,58 @@
  *
  * MEASURED
  *
- * A virtual Zen 4 with two CPUs, a soak test beside; medians of eleven rounds,
- * the lowest and the highest; the next packet's row lies anywhere. Compare,
- * don't quote.
+ * Two virtual machines of two CPUs: a Zen 4 with a soak test beside, which had
+ * three of four rows as homes, and a quiet Zen 3 whose shared cache was busy
+ * with what is none of ours. Medians of eleven rounds, the lowest and the
+ * highest; the next packet's row lies anywhere. Compare, don't quote.
  *
- *   tests/bench/counters      PERCPU_HASH  ours  times
- *   85,000 pairs, ns an update        146    43   3.3  1.9..5.0
- *   100,000 pairs                      82    41   2.1  1.7..3.3
- *   1,000,000 pairs                   397   144   2.8  2.0..3.1
- *   1,000 pairs                        27    13   2.1  1.2..3.6
+ *                          Zen 4                   Zen 3, all rows homes
+ *   tests/bench/counters   PERCPU_HASH  ours       PERCPU_HASH  ours
+ *   85,000 pairs, ns       146    43   3.3x        487   158   2.9x  2.6..3.9
+ *   100,000 pairs           82    41   2.1x        636   207   2.9x  2.2..3.6
+ *   1,000,000 pairs        397   144   2.8x        766   297   2.8x  2.1..3.4
+ *   1,000 pairs             27    13   2.1x         50    28   1.9x  1.7..2.0
  *
  *   100,000 pairs, 2 CPUs, ms a drain
- *   next key and lookup               213  0.75   284  188..324
- *   lookup_batch of 4,096              34   2.7    13  11..13
+ *   next key and lookup    213  0.75   284x        314   1.8   173x  129..218
+ *   lookup_batch, 4,096     34   2.7    13x         80   9.3   8.7x  7.7..10
  *
- *   tests/bench/program, times the obvious build   before   now
- *   uniform v4, 64,000 pairs                          9.8  14.0  12..17
- *   Zipf v4                                           9.7  14.0  12..19
- *   uniform v6                                       6.95   9.6  8.2..13
- *   Zipf v6                                           6.3   9.2  8.2..11
+ *   tests/bench/program, times the obvious build; "index": all rows found
+ *   through the index, a line and then the row, two misses one after the other
+ *                          index  now              now
+ *   uniform v4               9.8  14.0             10.5  8.2..12
+ *   Zipf v4                  9.7  14.0             10.2  8.3..12
+ *   uniform v6              6.95   9.6              6.8  6.1..8.2
+ *   Zipf v6                  6.3   9.2              7.0  6.6..8.6
  *
- * "Before" all rows were found through the index: a line, then the row, two
- * misses that wait for each other, each with a walk through the page tables
- * before it, as arrays of BPF have pages of 4 KiB. Drains read rows side by
- * side then, 25 times faster than lookup_batch. The row still is six tenths of
- * what the program costs when each packet is of another pair; it is the one
- * miss that must be, on top of those of the lookups, whose answer it waits for.
+ * With three of four rows as homes the Zen 3 gives 2.4x for 85,000 pairs: these
+ * fill them to 0.86, and all rows to 0.65.
+ *
+ * WHAT A PACKET WAITS FOR
+ *
+ * On that Zen 3 a load from behind the L2 takes 170 to 210 ns. Loads that do
+ * not depend on each other take 20 ns each when nothing lies between, 150 with
+ * a hundred instructions between, 246 with two hundred: that is all that the
+ * CPU has in flight, and a packet takes more. So no packet's misses overlap
+ * with those of the next, and what it costs is its own chain of them: the root
+ * of the prefix table, what lies below (both addresses beside each other), then
+ * the row, whose place the answer tells. That is three for IPv4 and three to
+ * four for IPv6: 550 and 670 ns, where the obvious build takes 5,500 and 4,500,
+ * some thirty and two dozen of them. Fifteen times as fast as that are 370 and
+ * 300 ns: not two misses a packet, one for the lookups and one for the row,
+ * which even DIR-24-8 would not give (asmeter/lookup.h), at twice the memory
+ * for IPv4 alone. Where memory is nearer (the Zen 4), instructions weigh more.
  *
  * TRIED
  *
- *   one row only, else the index: 0.86, 0.85, 0.94 and 0.85 of the program
- *     before (in that order), where rows as the table gave 0.83, 0.75, 0.79 and
- *     0.79: every fourth pair is in the index at half load
- *   the second row of the window loaded beside the first: no gain seen, on a
- *     busy machine
+ * Times what the program took through the index (uniform v4, Zipf v4, uniform
+ * v6, Zipf v6), on the Zen 4:
  *
- * And on a virtual Zen 3 whose shared cache was busy (any line behind the L2
- * took 170 to 210 ns), two runs of nine rounds, times the obvious build:
+ *   one row only, else the index: 0.86, 0.85, 0.94, 0.85, where the window gave
+ *     0.83, 0.75, 0.79, 0.79: every fourth pair is in the index at half load
  *
- *   tests/bench/program                            uniform v4   v6
+ * Times the obvious build, on the Zen 3, two runs of nine rounds:
+ *                                                 uniform v4   v6
  *   three quarters of the rows homes                      9.6  6.8
  *   all rows                                             10.2  6.8
  *   the window's first two rows loaded at once, and

@@ -85,6 +85,16 @@
  *   ours, IPv6, ns        81               54                3
  *   LPM_TRIE / ours       27    19..32     26    15..34     15    13..20
  *
+ * A virtual Zen 3 where each miss takes 190 ns, since its shared cache is taken
+ * by others: LPM_TRIE / ours 26, 37, 17 and (IPv6) 13, 17, 10; DIR-24-8 / ours
+ * 1.3, 1.05, 1.4. There, by size of the table (tests/bench/growth, announced
+ * addresses, both lookups):
+ *
+ *   prefixes, both families    10,000   104,000   1,146,000   4,000,000
+ *   table, MB                     5.4        12          18          98
+ *   IPv4, ns (LPM_TRIE/ours)   10 (42)   94 (21)     84 (52)    269 (18)
+ *   IPv6                       52  (5)   80  (9)    187 (16)    322  (9)
+ *
  * Ours has to wait for the root before it can ask below it, DIR-24-8 for one
  * word of a table four times as large: about the same until that no longer fits
  * in any cache. A virtual machine's cache belongs to others as well, hence the
@@ -121,10 +131,10 @@
  * 100 Gbit/s of 64-byte frames are 148.8 million packets a second, 4.65
  * million a core and 215 ns a packet with 32 queues; of the mix of a border
  * (600 bytes in the mean) 20 million, 0.63 million a core, 1,600 ns a packet.
- * The program takes 290 to 500 ns on that machine when every packet is of
- * another pair and each row comes from memory (bpf/count.h): the mix costs up
- * to a third of each core, a flood of smallest frames to random places more
- * than all of it.
+ * When every packet is of another pair and each row comes from memory, the
+ * program takes 240 to 250 ns on the Zen 4, 550 to 670 where a miss takes 190
+ * (bpf/count.h): the mix costs a sixth of each core, four tenths with such
+ * memory, a flood of smallest frames to random places more than all of it.
  *
  * Table: one, whatever the number of cores; 2^25 words, 128 MB, of which
  * what is announced is filled (make bench, "4 million prefixes"). With 8 cores
@@ -137,7 +147,7 @@
  *
  * Counters: 2^17 rows take 8 MB a bank and CPU, the index 1 MB: 576 MB for 32
  * CPUs. Receive queues are spread by flow, so each core meets most pairs; what
- * is hot in each is 128 bytes a pair, 1.3 MB for 10,000 busy pairs. Half the
+ * is hot in each is a line a pair, 0.6 MB for 10,000 busy pairs. Half the
  * rows halve it, and what has no row is counted in map_full. A drain reads
  * what is in use: 100,000 rows of 32 CPUs are 205 MB, some 20 ms a second.
  *
