@@ -63,7 +63,7 @@
  *
  * WHAT A PACKET WAITS FOR
  *
- * On that Zen 3 a load from behind the L2 takes 170 to 210 ns. Loads that do
+ * On that Zen 3 a load from behind the L2 takes 160 to 210 ns. Loads that do
  * not depend on each other take 20 ns each when nothing lies between, 150 with
  * a hundred instructions between, 246 with two hundred: that is all that the
  * CPU has in flight, and a packet takes more. So no packet's misses overlap
@@ -84,19 +84,20 @@
  *   one row only, else the index: 0.86, 0.85, 0.94, 0.85, where the window gave
  *     0.83, 0.75, 0.79, 0.79: every fourth pair is in the index at half load
  *
- * Times the obvious build, on the Zen 3, two runs of nine rounds:
+ * Times the obvious build, on the Zen 3; medians of runs of eleven rounds, six
+ * of the first and two of each other one:
  *                                                 uniform v4   v6
  *   three quarters of the rows homes                      9.6  6.8
- *   all rows                                             10.2  6.8
- *   the window's first two rows loaded at once, and
- *     the right one picked without a branch              10.4  7.0
- *   a table of 2^17 words that remembers by the
- *     packet's addresses which row it was, so that it
- *     is loaded beside the lookups: it costs a miss of
- *     its own                                            10.0  5.7
+ *   with these, a table of 2^17 words that remembers
+ *     by the packet's addresses which row it was, so
+ *     that the row is loaded beside the lookups          10.0  5.7
+ *   all rows homes                                       10.2  6.8
+ *   with these, the window's first two rows loaded at
+ *     once, and the right one picked without a branch    10.4  7.0
  *
- *   pages of 2 MB under such arrays: no change (a chain of loads in user space
- *     over the same memory: 190 ns with pages of 4 KiB, 187 with those)
+ *   pages of 2 MB under such arrays: no change. A chain of loads in user space
+ *     over 8, 32 and 64 MB takes 167, 180 and 190 ns with pages of 4 KiB, and
+ *     161, 183 and 191 with those.
  */
 #ifndef ASMETER_COUNT_H
 #define ASMETER_COUNT_H

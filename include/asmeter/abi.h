@@ -71,7 +71,6 @@
 
 /* AS index 0: no route. Indexes are given out once and never reused. */
 #define ASM_AS_NONE  0u
-#define ASM_AS_BITS  20
 #define ASM_AS_SLOTS (1u << 18)
 
 enum asm_dir {

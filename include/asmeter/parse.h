@@ -78,7 +78,6 @@
 #define PKT_ETH_MPLS    0x8847
 #define PKT_ETH_MPLS_MC 0x8848
 #define PKT_ETH_PPPOE   0x8864
-#define PKT_ETH_MIN     0x0600
 #define PKT_PPP_IP4     0x0021
 #define PKT_PPP_IP6     0x0057
 

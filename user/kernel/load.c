@@ -41,11 +41,6 @@ static const char *const prog_names[KERN_PROG_COUNT] = {
 	[KERN_PROG_MIRROR] = "xdp_mirror",
 };
 
-const char *kern_prog_name(enum kern_prog prog)
-{
-	return prog_names[prog];
-}
-
 /* ------------------------------------------------------- configuration */
 
 /* The number of the highest possible CPU + 1: programs index by number, and

@@ -54,9 +54,6 @@ struct kern {
 	bool had[ASM_MAP_COUNT]; /* this one was */
 };
 
-/* The name of a program, as bpftool shows it. */
-const char *kern_prog_name(enum kern_prog prog);
-
 /* Replaces the zeros of *cfg by the defaults for this machine. */
 void kern_cfg_fill(struct kern_cfg *cfg);
 
